@@ -1,0 +1,1 @@
+//! Composition: clock, sockets, tasks, signals and the drivers of the two state machines.

@@ -1,0 +1,6 @@
+//! The kernel's table of virtual services.
+//!
+//! `model` says what a table is, `diff` how to get from one to another with the fewest commands, `wire` how commands and
+//! answers look on generic netlink, `client` owns the socket. Nothing here knows why a weight changes.
+
+pub mod model;

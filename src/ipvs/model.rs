@@ -1,0 +1,339 @@
+//! What the kernel's table consists of: virtual services and their real servers, identity apart from observation.
+//!
+//! Source: `linux/ip_vs.h`. Keys are small and ordered, so that commands come out in the same order each time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// Transport protocol of a virtual service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP, 6.
+    Tcp,
+    /// UDP, 17.
+    Udp,
+    /// SCTP, 132.
+    Sctp,
+}
+
+impl Protocol {
+    /// The number in an IP header.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Sctp => 132,
+        }
+    }
+
+    /// The lower-case name, as the services database has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+}
+
+/// Address family of a firewall-mark service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// IPv4.
+    Inet,
+    /// IPv6.
+    Inet6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub fn of(addr: IpAddr) -> Self {
+        if addr.is_ipv4() { Self::Inet } else { Self::Inet6 }
+    }
+}
+
+/// What identifies a virtual service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceKey {
+    /// Protocol, virtual address (VIP) and port; port 0 stands for all ports of a persistent service.
+    Addr {
+        /// Protocol.
+        protocol: Protocol,
+        /// VIP.
+        addr: IpAddr,
+        /// Port.
+        port: u16,
+    },
+    /// A firewall mark (never 0) and the family of the marked packets.
+    Fwmark {
+        /// The mark.
+        mark: u32,
+        /// Family.
+        family: Family,
+    },
+}
+
+impl ServiceKey {
+    /// The family of the service.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        match *self {
+            Self::Addr { addr, .. } => Family::of(addr),
+            Self::Fwmark { family, .. } => family,
+        }
+    }
+
+    /// The service's port; 0 for a mark.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match *self {
+            Self::Addr { port, .. } => port,
+            Self::Fwmark { .. } => 0,
+        }
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    /// `tcp 10.0.0.1:80`, `tcp [fd00::1]:80`, `fwm 5`, `fwm 5 IPv6`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Addr { protocol, addr, port } => write!(f, "{} {}", protocol.name(), SocketAddr::new(addr, port)),
+            Self::Fwmark { mark, family: Family::Inet } => write!(f, "fwm {mark}"),
+            Self::Fwmark { mark, family: Family::Inet6 } => write!(f, "fwm {mark} IPv6"),
+        }
+    }
+}
+
+/// Flags of a service (`IP_VS_SVC_F_*`), without the kernel's own `HASHED`. `PERSISTENT` is derived from
+/// [`Service::persistence`] and never stored here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ServiceFlags(pub u32);
+
+impl ServiceFlags {
+    /// `IP_VS_SVC_F_ONEPACKET`.
+    pub const ONE_PACKET: u32 = 0x04;
+    /// `IP_VS_SVC_F_SCHED1`: sh-fallback, mh-fallback.
+    pub const SCHED1: u32 = 0x08;
+    /// `IP_VS_SVC_F_SCHED2`: sh-port, mh-port.
+    pub const SCHED2: u32 = 0x10;
+    /// `IP_VS_SVC_F_SCHED3`.
+    pub const SCHED3: u32 = 0x20;
+
+    /// Whether all bits of `bits` are set.
+    #[must_use]
+    pub fn has(self, bits: u32) -> bool {
+        self.0 & bits == bits
+    }
+}
+
+/// Persistence of a virtual service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Persistence {
+    /// Seconds a client stays with its real server.
+    pub timeout: u32,
+    /// Prefix length that groups clients: 32 or 128 means each its own. IPv4 masks need not be a prefix, so those are kept
+    /// as the mask's bits in host order.
+    pub granularity: Granularity,
+    /// Persistence engine, such as `sip`.
+    pub engine: Option<String>,
+}
+
+/// Which clients count as one for persistence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Granularity {
+    /// IPv4 mask, host order (255.255.255.0 is 0xffff_ff00).
+    Mask(u32),
+    /// IPv6 prefix length, 1 to 128.
+    Prefix(u8),
+}
+
+impl Granularity {
+    /// Each client on its own.
+    #[must_use]
+    pub fn host(family: Family) -> Self {
+        match family {
+            Family::Inet => Self::Mask(u32::MAX),
+            Family::Inet6 => Self::Prefix(128),
+        }
+    }
+}
+
+/// A virtual service as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// What identifies it.
+    pub key: ServiceKey,
+    /// Scheduler's name, such as `rr`; at most 15 bytes.
+    pub scheduler: String,
+    /// Flags.
+    pub flags: ServiceFlags,
+    /// Persistence, if any.
+    pub persistence: Option<Persistence>,
+}
+
+/// What identifies a real server within its virtual service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DestKey {
+    /// Real server's address.
+    pub addr: IpAddr,
+    /// Port; that of the service for gate and ipip.
+    pub port: u16,
+}
+
+impl fmt::Display for DestKey {
+    /// `10.0.0.1:80`, `[fd00::1]:80`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.addr, self.port).fmt(f)
+    }
+}
+
+/// Forwarding method (`IP_VS_CONN_F_FWD_MASK`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Forward {
+    /// Network address translation, 0.
+    Masq,
+    /// Served by this host, 1. The kernel reports it; nobody asks for it.
+    Local,
+    /// IP-in-IP and its like, 2.
+    Ipip,
+    /// Direct routing, 3.
+    Gate,
+    /// A number this program does not know.
+    Other(u32),
+}
+
+/// How packets are wrapped for [`Forward::Ipip`] (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// 0 ipip, 1 gue, 2 gre.
+    pub kind: u8,
+    /// GUE's UDP port.
+    pub port: u16,
+    /// 0 no checksum, 1 checksum, 2 remote checksum.
+    pub flags: u16,
+}
+
+/// A real server of a virtual service as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dest {
+    /// What identifies it.
+    pub key: DestKey,
+    /// Forwarding method.
+    pub forward: Forward,
+    /// 0 takes no new connections (quiescent).
+    pub weight: u32,
+    /// Upper connection threshold; 0 none.
+    pub upper: u32,
+    /// Lower connection threshold; 0 none.
+    pub lower: u32,
+    /// Tunnel parameters, meaningful for [`Forward::Ipip`].
+    pub tunnel: Tunnel,
+}
+
+/// Counters and rates (`IPVS_STATS_ATTR_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stats {
+    /// Connections scheduled.
+    pub conns: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets to clients.
+    pub out_packets: u64,
+    /// Bytes from clients.
+    pub in_bytes: u64,
+    /// Bytes to clients.
+    pub out_bytes: u64,
+    /// Connections a second.
+    pub cps: u64,
+    /// Packets from clients a second.
+    pub in_pps: u64,
+    /// Packets to clients a second.
+    pub out_pps: u64,
+    /// Bytes from clients a second.
+    pub in_bps: u64,
+    /// Bytes to clients a second.
+    pub out_bps: u64,
+}
+
+/// A real server as the kernel reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestEntry {
+    /// Its configuration.
+    pub dest: Dest,
+    /// Connections in ESTABLISHED.
+    pub active: u32,
+    /// Connections in other states.
+    pub inactive: u32,
+    /// Persistence templates.
+    pub persistent: u32,
+    /// Counters.
+    pub stats: Stats,
+}
+
+/// A virtual service as the kernel reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceEntry {
+    /// Its configuration.
+    pub service: Service,
+    /// Counters.
+    pub stats: Stats,
+    /// Its real servers, in the kernel's order (newest first).
+    pub dests: Vec<DestEntry>,
+}
+
+/// A virtual service and its real servers, as wished for or as found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableService {
+    /// The service.
+    pub service: Service,
+    /// Its real servers.
+    pub dests: BTreeMap<DestKey, Dest>,
+}
+
+/// A table: what the kernel should have, or what it has, without observations.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Table {
+    /// By key.
+    pub services: BTreeMap<ServiceKey, TableService>,
+}
+
+impl FromIterator<ServiceEntry> for Table {
+    fn from_iter<I: IntoIterator<Item = ServiceEntry>>(entries: I) -> Self {
+        let services = entries
+            .into_iter()
+            .map(|e| {
+                let dests = e.dests.into_iter().map(|d| (d.dest.key, d.dest)).collect();
+                (e.service.key, TableService { service: e.service, dests })
+            })
+            .collect();
+        Self { services }
+    }
+}
+
+/// One change of the kernel's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Add a service.
+    AddService(Service),
+    /// Replace everything but a service's key.
+    EditService(Service),
+    /// Delete a service with all its real servers.
+    DeleteService(ServiceKey),
+    /// Add a real server.
+    AddDest(ServiceKey, Dest),
+    /// Replace everything but a real server's key.
+    EditDest(ServiceKey, Dest),
+    /// Delete a real server; its connections stay until they end.
+    DeleteDest(ServiceKey, DestKey),
+}
