@@ -1,1 +1,4 @@
 //! Composition: clock, sockets, tasks, signals and the drivers of the two state machines.
+
+pub mod background;
+pub mod pidfile;
