@@ -1,6 +1,104 @@
 //! Health checks: one question to one real server, one verdict.
 //!
 //! `spec` says what is asked and what came back, as serialisable values, so that checks can move into an unprivileged
-//! process; `run` asks. One file a kind of check. A check never counts failures and never knows IPVS exists.
+//! process; [`run`] asks. One file a kind of check. A check never counts failures and never knows IPVS exists.
 
+mod connect;
+mod external;
+mod http;
+mod ping;
 pub mod spec;
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use spec::{Kind, Spec, Verdict};
+
+/// Runs a check to its verdict, within the time limit of the spec (for pings: that many times the attempts). Checks run
+/// side by side; a check that panics is a verdict of its own. Needs a multi-purpose tokio runtime.
+pub async fn run(spec: &Spec) -> Verdict {
+    let limit = match spec.kind {
+        Kind::Ping { attempts } => spec.timeout.saturating_mul(attempts.max(1)),
+        _ => spec.timeout,
+    };
+    judge(limit, ask(spec.clone())).await
+}
+
+/// Runs the question in a task of its own, so that its panic is its own too.
+async fn judge(limit: Duration, question: impl Future<Output = Result<String, Failure>> + Send + 'static) -> Verdict {
+    let started = Instant::now();
+    let task = tokio::spawn(question);
+    let abort = task.abort_handle();
+    let (up, text) = match tokio::time::timeout(limit, task).await {
+        Ok(Ok(Ok(text))) => (true, text),
+        Ok(Ok(Err(failure))) => (false, failure.to_string()),
+        Ok(Err(error)) => (false, format!("the check itself failed: {error}")),
+        Err(_) => {
+            abort.abort();
+            (false, format!("no answer within {} s", limit.as_secs_f64()))
+        }
+    };
+    Verdict { up, text, took: started.elapsed() }
+}
+
+async fn ask(spec: Spec) -> Result<String, Failure> {
+    match &spec.kind {
+        Kind::On => Ok("not checked".into()),
+        Kind::Connect => connect::ask(spec.addr, spec.port).await,
+        Kind::Ping { .. } => ping::ask(spec.addr, spec.timeout).await,
+        Kind::Http(question) => http::ask(spec.addr, spec.port, question).await,
+        Kind::External { command, args } => external::ask(command, args).await,
+    }
+}
+
+/// Why a check says down.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The network or the operating system.
+    #[error("{what}: {}", Chain(.source))]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The HTTP exchange.
+    #[error("{}", Chain(.0))]
+    Http(#[from] reqwest::Error),
+    /// The answer is not the one that was asked for.
+    #[error("{0}")]
+    Answer(String),
+}
+
+impl Failure {
+    /// For `map_err`.
+    fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// An error with all its causes on one line, each said once.
+struct Chain<'a, E>(&'a E);
+
+impl<E: std::error::Error> fmt::Display for Chain<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        let mut next = self.0.source();
+        while let Some(error) = next {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
+            next = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

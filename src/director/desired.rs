@@ -1,0 +1,204 @@
+//! What the kernel's table should be, and which differences are left alone.
+//!
+//! An entry whose desired value has changed is enforced. One that once was as desired and now differs was changed by
+//! somebody's hand: it is put back only if the service or a serving real server is missing altogether. A weight set by
+//! hand, a quiesced entry removed by hand, an entry added by hand all stay until the next change of state or reload,
+//! because that is how people drain servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::director::plan::{Virtual, Watch};
+use crate::director::{Director, Event, Service, report};
+use crate::ipvs::model::{self, Command, Dest, DestKey, ServiceKey, Table, TableService};
+
+/// What the kernel is known to have taken.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// The services' own attributes.
+    services: BTreeMap<ServiceKey, model::Service>,
+    /// Real servers; `None`: absent.
+    dests: BTreeMap<(ServiceKey, DestKey), Option<Dest>>,
+    /// Services that were seen without strangers since the start or the last reload.
+    purged: BTreeSet<ServiceKey>,
+}
+
+impl Director {
+    /// The table that the kernel should have, given the one it has: to be compared with it under [`Self::owned`].
+    pub fn reconcile(&mut self, actual: &Table) -> Table {
+        self.orphans.retain(|key| actual.services.contains_key(key));
+        let mut goal = Table::default();
+        if self.stopping {
+            return goal;
+        }
+        let mut settled = std::mem::take(&mut self.settled);
+        for (v, service) in self.each() {
+            let key = v.service.key;
+            let desired = service.desired(v);
+            let wanted = match actual.services.get(&key) {
+                Some(entry) => self.tolerant(&mut settled, v, service, desired, entry),
+                None => {
+                    settled.services.remove(&key);
+                    settled.dests.retain(|(k, _), _| *k != key);
+                    let dests = desired.into_iter().filter_map(|(k, d)| Some((k, d?))).collect();
+                    TableService { service: v.service.clone(), dests }
+                }
+            };
+            goal.services.insert(key, wanted);
+        }
+        self.settled = settled;
+        goal
+    }
+
+    /// The kernel has taken the command.
+    pub fn confirm(&mut self, command: &Command) {
+        let event = self.describe(command);
+        match command {
+            Command::AddService(s) | Command::EditService(s) => {
+                self.settled.services.insert(s.key, s.clone());
+            }
+            Command::DeleteService(key) => {
+                self.purged_reals(key);
+                self.orphans.remove(key);
+                self.settled.services.remove(key);
+                self.settled.dests.retain(|(k, _), _| k != key);
+            }
+            Command::AddDest(key, dest) | Command::EditDest(key, dest) => {
+                self.settled.dests.insert((*key, dest.key), Some(dest.clone()));
+            }
+            Command::DeleteDest(key, dest) => {
+                self.settled.dests.insert((*key, *dest), None);
+            }
+        }
+        self.event(event);
+    }
+
+    /// What one service should be, where the kernel has it as `entry`.
+    fn tolerant(
+        &self,
+        settled: &mut Settled,
+        v: &Virtual,
+        state: &Service,
+        desired: BTreeMap<DestKey, Option<Dest>>,
+        entry: &TableService,
+    ) -> TableService {
+        let key = v.service.key;
+        if entry.service == v.service {
+            settled.services.insert(key, v.service.clone());
+        }
+        let drifted = settled.services.get(&key) == Some(&v.service);
+        let service = if drifted { entry.service.clone() } else { v.service.clone() };
+
+        let mut dests = BTreeMap::new();
+        let mut strangers = 0;
+        for (k, seen) in entry.dests.iter().filter(|(k, _)| !desired.contains_key(k)) {
+            strangers += 1;
+            if settled.purged.contains(&key) {
+                dests.insert(*k, seen.clone());
+            }
+        }
+        if strangers == 0 {
+            settled.purged.insert(key);
+        }
+        for (k, want) in desired {
+            let seen = entry.dests.get(&k);
+            let known = settled.dests.get(&(key, k));
+            let quiesced = want.is_some() && !state.in_service(v, k);
+            let result = if seen == want.as_ref() {
+                settled.dests.insert((key, k), want.clone());
+                want
+            } else if known == Some(&want) {
+                if seen.is_none() && !quiesced { want } else { seen.cloned() }
+            } else if quiesced && seen.is_none() && matches!(known, Some(Some(_))) && !self.plan.globals.readdquiescent {
+                settled.dests.insert((key, k), want);
+                None
+            } else {
+                want
+            };
+            dests.extend(result.map(|d| (k, d)));
+        }
+        TableService { service, dests }
+    }
+
+    /// The log line for a command.
+    fn describe(&self, command: &Command) -> Event {
+        let key = match command {
+            Command::AddService(s) | Command::EditService(s) => {
+                return report::virtual_set(&s.key, matches!(command, Command::AddService(_)));
+            }
+            Command::DeleteService(key) => return report::virtual_purged(key, self.when()),
+            Command::AddDest(key, _) | Command::EditDest(key, _) | Command::DeleteDest(key, _) => key,
+        };
+        let dest = match command {
+            Command::AddDest(_, d) | Command::EditDest(_, d) => d.key,
+            Command::DeleteDest(_, d) => *d,
+            _ => return report::virtual_set(key, false),
+        };
+        let Some((v, state)) = self.each().find(|(v, _)| v.service.key == *key) else {
+            return report::real_purged(key, &dest.to_string(), self.when());
+        };
+        let is_fallback = v.fallback.as_ref().is_some_and(|f| f.key == dest);
+        match (command, Self::real(v, dest)) {
+            (Command::AddDest(..) | Command::EditDest(..), _) if is_fallback && state.fallback.0 => {
+                report::fallback(v, dest, true)
+            }
+            (Command::AddDest(_, d), Some(real)) if state.in_service(v, dest) => report::real_set(v, real, d, true),
+            (Command::EditDest(_, d), Some(real)) if state.in_service(v, dest) => report::real_set(v, real, d, false),
+            (Command::AddDest(..), Some(real)) => report::real_quiesced(v, real, self.plan.globals.readdquiescent),
+            (Command::EditDest(..), Some(real)) => report::real_quiesced(v, real, false),
+            (Command::DeleteDest(..), Some(real)) => report::real_deleted(v, real),
+            (Command::DeleteDest(..), None) if is_fallback => report::fallback(v, dest, false),
+            _ => report::real_purged(key, &dest.to_string(), self.when()),
+        }
+    }
+
+    /// The real servers in service go with the service at a stop: one line each, as the original has it.
+    fn purged_reals(&mut self, key: &ServiceKey) {
+        if !self.stopping {
+            return;
+        }
+        let lines: Vec<Event> = self
+            .each()
+            .filter(|(v, _)| v.service.key == *key)
+            .flat_map(|(v, s)| v.reals.iter().zip(&s.reals))
+            .filter(|(_, health)| health.serving)
+            .map(|(real, _)| report::real_purged(key, &real.written, "stop"))
+            .collect();
+        lines.into_iter().for_each(|e| self.event(e));
+    }
+
+    /// The word in the lines about purged entries.
+    fn when(&self) -> &'static str {
+        if self.stopping { "stop" } else { "start" }
+    }
+}
+
+impl Service {
+    /// Whether the real server with that key is up. One that is written twice, with two checks, needs both.
+    fn in_service(&self, v: &Virtual, key: DestKey) -> bool {
+        let mut states = v.reals.iter().zip(&self.reals).filter(|(r, _)| r.dest.key == key).map(|(_, h)| h.serving);
+        states.next().is_some_and(|first| first && states.all(|s| s))
+            || (self.fallback.0 && v.fallback.as_ref().is_some_and(|f| f.key == key))
+    }
+
+    /// Every key that the plan names for this service, and what should be there.
+    fn desired(&self, v: &Virtual) -> BTreeMap<DestKey, Option<Dest>> {
+        let mut out = BTreeMap::new();
+        if let Some(fallback) = &v.fallback {
+            out.insert(fallback.key, None);
+        }
+        for real in &v.reals {
+            let key = real.dest.key;
+            let entry = if self.in_service(v, key) {
+                Some(real.dest.clone())
+            } else {
+                // Unwatched servers that are not in the table stay visible with weight 0 only where quiescing is asked for.
+                v.quiescent.then(|| Dest { weight: 0, ..real.dest.clone() })
+            };
+            out.insert(key, entry);
+        }
+        if let Some(fallback) = v.fallback.as_ref().filter(|_| self.fallback.0 && v.watch != Watch::Off) {
+            out.insert(fallback.key, Some(fallback.clone()));
+        }
+        out
+    }
+}

@@ -1,0 +1,185 @@
+//! How often a real server failed and when it is asked next: counting and scheduling, once for every kind of check.
+
+use std::time::Duration;
+
+use crate::checks::spec::{Spec, Verdict};
+use crate::cluster::io::Mono;
+
+/// Where one real server of one virtual service stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Health {
+    /// Whether it counts as up.
+    pub(super) serving: bool,
+    /// Whether a check has said so; before that it is what the kernel's table said at the start.
+    pub(super) checked: bool,
+    /// Failed checks in a row.
+    pub(super) failures: u32,
+    /// When `serving` or `checked` last changed.
+    pub(super) since: Mono,
+    /// The last verdict and when it came.
+    pub(super) last: Option<(Verdict, Mono)>,
+}
+
+/// What a verdict changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing.
+    Same,
+    /// It failed, not yet often enough.
+    Soft,
+    /// It went out of service.
+    Down,
+    /// It never was in service and its first check failed.
+    StillDown,
+    /// It came into service.
+    Up,
+}
+
+impl Health {
+    /// Unchecked, and serving or not as the table had it.
+    pub(super) fn unchecked(serving: bool, now: Mono) -> Self {
+        Self { serving, checked: false, failures: 0, since: now, last: None }
+    }
+
+    /// Takes a verdict into account. `failurecount` failures in a row are needed to go down, one success to come up. The
+    /// second value tells how many failures a success has wiped out.
+    pub(super) fn count(&mut self, now: Mono, verdict: &Verdict, failurecount: u32) -> (Step, u32) {
+        let before = (self.serving, self.checked);
+        let wiped = if verdict.up { std::mem::take(&mut self.failures) } else { 0 };
+        let step = if verdict.up {
+            let step = if self.serving { Step::Same } else { Step::Up };
+            self.serving = true;
+            step
+        } else {
+            self.failures = self.failures.saturating_add(1);
+            match (self.serving, self.failures >= failurecount.max(1)) {
+                (true, true) => {
+                    self.serving = false;
+                    Step::Down
+                }
+                (true, false) => Step::Soft,
+                (false, _) if before.1 => Step::Same,
+                (false, _) => Step::StillDown,
+            }
+        };
+        // A soft failure has not settled anything about a server nobody has seen up yet.
+        self.checked |= step != Step::Soft;
+        if before != (self.serving, self.checked) {
+            self.since = now;
+        }
+        self.last = Some((verdict.clone(), now));
+        (step, wiped)
+    }
+
+    /// The word for a status display.
+    pub(super) fn word(&self) -> &'static str {
+        match (self.checked, self.serving) {
+            (false, _) => "unchecked",
+            (true, true) => "up",
+            (true, false) => "down",
+        }
+    }
+}
+
+/// Names one run of a check, so that a late verdict for an old one is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u64);
+
+/// One check, for all real servers that share it: same question, same interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Probe {
+    /// The question.
+    pub(super) spec: Spec,
+    /// From the end of one run to the start of the next.
+    pub(super) interval: Duration,
+    /// Waiting or running.
+    pub(super) state: ProbeState,
+    /// Whether it has run before.
+    pub(super) ran: bool,
+}
+
+/// What a probe is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProbeState {
+    /// To be started at this time.
+    Due(Mono),
+    /// Started.
+    Running(Token),
+}
+
+impl Probe {
+    /// One that is due at once.
+    pub(super) fn new(spec: Spec, interval: Duration, now: Mono) -> Self {
+        Self { spec, interval, state: ProbeState::Due(now), ran: false }
+    }
+
+    /// Its verdict has come. The first round starts all probes at once; so that they do not stay in step, the second
+    /// comes somewhat early, by a part of the interval that depends on the place `index` of `count`.
+    pub(super) fn ended(&mut self, now: Mono, index: usize, count: usize) {
+        let mut wait = self.interval;
+        if !self.ran {
+            let part = u32::try_from(index).unwrap_or(0);
+            let whole = u32::try_from(count.max(1)).unwrap_or(u32::MAX).saturating_mul(2);
+            wait = wait.saturating_sub(wait.saturating_mul(part) / whole);
+        }
+        self.ran = true;
+        self.state = ProbeState::Due(now + wait);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(up: bool) -> Verdict {
+        Verdict { up, text: String::new(), took: Duration::ZERO }
+    }
+
+    fn at(seconds: u64) -> Mono {
+        Mono(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn as_many_failures_in_a_row_as_asked_for_take_it_down() {
+        let mut h = Health::unchecked(false, at(0));
+        assert_eq!(h.count(at(1), &verdict(true), 3), (Step::Up, 0));
+        assert_eq!(h.count(at(2), &verdict(false), 3), (Step::Soft, 0));
+        assert_eq!(h.count(at(3), &verdict(false), 3), (Step::Soft, 0));
+        assert_eq!(h.count(at(4), &verdict(true), 3), (Step::Same, 2));
+        assert_eq!(h.since, at(1));
+        for (t, step) in [(5, Step::Soft), (6, Step::Soft), (7, Step::Down), (8, Step::Same)] {
+            assert_eq!(h.count(at(t), &verdict(false), 3), (step, 0));
+        }
+        assert_eq!((h.since, h.failures, h.word()), (at(7), 4, "down"));
+        assert_eq!(h.count(at(9), &verdict(true), 3), (Step::Up, 4));
+    }
+
+    #[test]
+    fn one_that_was_never_in_service_needs_no_count_to_be_down() {
+        let mut h = Health::unchecked(false, at(0));
+        assert_eq!(h.word(), "unchecked");
+        assert_eq!(h.count(at(1), &verdict(false), 3), (Step::StillDown, 0));
+        assert_eq!(h.word(), "down");
+        assert_eq!(h.count(at(2), &verdict(false), 3), (Step::Same, 0));
+    }
+
+    #[test]
+    fn the_second_round_is_spread_and_never_later_than_the_interval() {
+        let spec = Spec {
+            kind: crate::checks::spec::Kind::Connect,
+            addr: std::net::Ipv4Addr::LOCALHOST.into(),
+            port: 80,
+            timeout: Duration::from_secs(1),
+        };
+        let due = |index: usize| {
+            let mut p = Probe::new(spec.clone(), Duration::from_secs(10), at(0));
+            p.ended(at(1), index, 100);
+            let ProbeState::Due(first) = p.state else { panic!("{p:?}") };
+            p.ended(at(20), index, 100);
+            assert_eq!(p.state, ProbeState::Due(at(30)));
+            first
+        };
+        assert_eq!(due(0), at(11));
+        assert!(due(99) > at(5) && due(99) < due(50) && due(50) < due(1), "{:?} {:?}", due(99), due(50));
+    }
+}
