@@ -1,6 +1,11 @@
 //! The kernel's table of virtual services.
 //!
 //! `model` says what a table is, `diff` how to get from one to another with the fewest commands, `wire` how commands and
-//! answers look on generic netlink, `client` owns the socket. Nothing here knows why a weight changes.
+//! answers look on generic netlink, `refusal` what the kernel's error numbers mean, `client` owns the socket. Nothing here
+//! knows why a weight changes.
 
+pub mod client;
+pub mod diff;
 pub mod model;
+pub mod refusal;
+pub mod wire;

@@ -321,6 +321,61 @@ impl FromIterator<ServiceEntry> for Table {
     }
 }
 
+/// Why a table does not take a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The service is there already.
+    #[error("service already exists")]
+    ServiceExists,
+    /// The service is not there.
+    #[error("no such service")]
+    NoService,
+    /// The real server is there already.
+    #[error("real server already exists")]
+    DestExists,
+    /// The real server is not there.
+    #[error("no such real server")]
+    NoDest,
+}
+
+impl Table {
+    /// Does to this table what the kernel does to its own, so that a known table stays known without reading it again.
+    pub fn apply(&mut self, command: &Command) -> Result<(), Refusal> {
+        match command {
+            Command::AddService(service) => {
+                if self.services.contains_key(&service.key) {
+                    return Err(Refusal::ServiceExists);
+                }
+                let entry = TableService { service: service.clone(), dests: BTreeMap::new() };
+                self.services.insert(service.key, entry);
+            }
+            Command::EditService(service) => self.service_mut(&service.key)?.service = service.clone(),
+            Command::DeleteService(key) => {
+                self.services.remove(key).ok_or(Refusal::NoService)?;
+            }
+            Command::AddDest(key, dest) => {
+                let dests = &mut self.service_mut(key)?.dests;
+                if dests.contains_key(&dest.key) {
+                    return Err(Refusal::DestExists);
+                }
+                dests.insert(dest.key, dest.clone());
+            }
+            Command::EditDest(key, dest) => {
+                let dests = &mut self.service_mut(key)?.dests;
+                *dests.get_mut(&dest.key).ok_or(Refusal::NoDest)? = dest.clone();
+            }
+            Command::DeleteDest(key, dest) => {
+                self.service_mut(key)?.dests.remove(dest).ok_or(Refusal::NoDest)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn service_mut(&mut self, key: &ServiceKey) -> Result<&mut TableService, Refusal> {
+        self.services.get_mut(key).ok_or(Refusal::NoService)
+    }
+}
+
 /// One change of the kernel's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -336,4 +391,75 @@ pub enum Command {
     EditDest(ServiceKey, Dest),
     /// Delete a real server; its connections stay until they end.
     DeleteDest(ServiceKey, DestKey),
+}
+
+impl fmt::Display for Command {
+    /// `add service tcp 10.0.0.1:80`, `delete real server 10.0.0.11:80 of tcp 10.0.0.1:80`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddService(service) => write!(f, "add service {}", service.key),
+            Self::EditService(service) => write!(f, "edit service {}", service.key),
+            Self::DeleteService(key) => write!(f, "delete service {key}"),
+            Self::AddDest(key, dest) => write!(f, "add real server {} to {key}", dest.key),
+            Self::EditDest(key, dest) => write!(f, "edit real server {} of {key}", dest.key),
+            Self::DeleteDest(key, dest) => write!(f, "delete real server {dest} of {key}"),
+        }
+    }
+}
+
+/// Version and size of the kernel's IPVS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// `major << 16 | minor << 8 | patch`.
+    pub version: u32,
+    /// Buckets of the connection table.
+    pub table_size: u32,
+}
+
+impl Info {
+    /// Major, minor and patch number.
+    #[must_use]
+    pub fn version_parts(&self) -> (u32, u32, u32) {
+        (self.version >> 16 & 0xff, self.version >> 8 & 0xff, self.version & 0xff)
+    }
+}
+
+/// Seconds that an idle connection is kept in its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// TCP, ESTABLISHED.
+    pub tcp: u32,
+    /// TCP after a FIN.
+    pub tcp_fin: u32,
+    /// UDP.
+    pub udp: u32,
+}
+
+/// What a synchronisation daemon of the kernel does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncRole {
+    /// Announces its connections.
+    Master,
+    /// Takes over announced connections.
+    Backup,
+}
+
+/// A connection synchronisation daemon of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncDaemon {
+    /// What it does.
+    pub role: SyncRole,
+    /// Interface that it uses.
+    pub interface: String,
+    /// Cluster number, 0 to 255.
+    pub sync_id: u32,
+    /// Longest message, bytes; 0 in a request: what the interface's MTU allows.
+    pub max_length: u16,
+    /// Multicast group; `None` in a request: 224.0.0.81.
+    pub group: Option<IpAddr>,
+    /// UDP port; 0 in a request: 8848.
+    pub port: u16,
+    /// TTL or hop limit; 0 in a request: 1.
+    pub ttl: u8,
 }
