@@ -18,4 +18,15 @@ pub trait Lookup {
     fn group(&self, name: &str) -> Option<u32>;
     /// Whether the path is an executable regular file.
     fn executable(&self, path: &str) -> bool;
+    /// Whether the path is a directory. A table without files has none.
+    fn directory(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
+    /// Whether the path can be opened for appending (the try may create it); else the system's reason. A table without
+    /// files refuses nothing.
+    fn appendable(&self, path: &str) -> Result<(), String> {
+        let _ = path;
+        Ok(())
+    }
 }

@@ -6,5 +6,9 @@
 //! [`crate::director::plan::Plan`]. Everything here is pure but `load`, which alone touches the disk and the resolver.
 
 pub mod diag;
+pub mod ldirectord_cf;
+pub mod load;
 pub mod lookup;
+pub mod pattern;
+pub mod resolve;
 pub mod settings;

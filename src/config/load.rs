@@ -1,0 +1,208 @@
+//! The edge of `config`: files from disk, and answers of this host to the questions their names raise.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
+use nix::unistd::{Group, User};
+
+use super::diag::Source;
+use super::lookup::Lookup;
+use crate::ipvs::model::Protocol;
+
+/// Largest file that is read, in bytes; the largest configurations seen are far below.
+pub const LIMIT: u64 = 4 << 20;
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The system says no.
+    #[error("can't read {}: {}", path.display(), strerror(source))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Larger than [`LIMIT`].
+    #[error("{} is larger than {LIMIT} bytes", path.display())]
+    Large {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Reads a file whole, for a parser and its messages.
+pub fn read(path: &Path) -> Result<Source, LoadError> {
+    let io = |source| LoadError::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(io)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(io)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LIMIT {
+        return Err(LoadError::Large { path: path.to_owned() });
+    }
+    Ok(Source::new(path.display().to_string(), bytes))
+}
+
+/// The text of an error as C's `strerror` has it, which is what the original prints.
+#[must_use]
+pub fn strerror(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// This host's answers. The services database is read once, at construction.
+#[derive(Debug, Clone)]
+pub struct System {
+    services: Services,
+}
+
+impl System {
+    /// With the services of `/etc/services`.
+    #[must_use]
+    pub fn new() -> Self {
+        let file = read(Path::new("/etc/services")).map(|s| s.bytes).unwrap_or_default();
+        Self { services: Services::parse(&file) }
+    }
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Lookup for System {
+    /// By the system's resolver. Blocks as long as that does.
+    fn host(&self, name: &str) -> Vec<IpAddr> {
+        if let Ok(addr) = name.parse() {
+            return vec![addr];
+        }
+        let mut found: Vec<IpAddr> = Vec::new();
+        for addr in (name, 0u16).to_socket_addrs().into_iter().flatten() {
+            if !found.contains(&addr.ip()) {
+                found.push(addr.ip());
+            }
+        }
+        found
+    }
+
+    fn service(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {
+        self.services.port(name, protocol)
+    }
+
+    fn interface(&self, name: &str) -> bool {
+        if_nametoindex(name).is_ok()
+    }
+
+    fn user(&self, name: &str) -> Option<u32> {
+        User::from_name(name).ok().flatten().map(|u| u.uid.as_raw())
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        Group::from_name(name).ok().flatten().map(|g| g.gid.as_raw())
+    }
+
+    fn executable(&self, path: &str) -> bool {
+        std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    }
+
+    fn directory(&self, path: &str) -> bool {
+        std::fs::metadata(path).is_ok_and(|m| m.is_dir())
+    }
+
+    fn appendable(&self, path: &str) -> Result<(), String> {
+        OpenOptions::new().append(true).create(true).open(path).map(drop).map_err(|e| strerror(&e))
+    }
+}
+
+/// The services database: names and aliases to ports.
+#[derive(Debug, Clone, Default)]
+struct Services {
+    /// By name: protocol's name and port, in the file's order.
+    ports: HashMap<String, Vec<(String, u16)>>,
+}
+
+impl Services {
+    /// What a host without the file still knows: the services that load balancers are put before.
+    const KNOWN: &str = "ftp 21/tcp\nssh 22/tcp\nsmtp 25/tcp mail\ndomain 53/tcp\ndomain 53/udp\nhttp 80/tcp www\npop3 110/tcp\n\
+                         nntp 119/tcp\nntp 123/udp\nimap2 143/tcp imap\nsnmp 161/udp\nldap 389/tcp\nhttps 443/tcp\nsubmission 587/tcp\n\
+                         ldaps 636/tcp\nimaps 993/tcp\npop3s 995/tcp\nradius 1812/udp\nmysql 3306/tcp\nsip 5060/tcp\nsip 5060/udp\n\
+                         postgresql 5432/tcp\nhttp-alt 8080/tcp webcache\n";
+
+    fn parse(file: &[u8]) -> Self {
+        let mut services = Self::default();
+        let text = String::from_utf8_lossy(file);
+        for line in text.lines().chain(Self::KNOWN.lines()) {
+            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+            let (Some(name), Some((port, protocol))) = (words.next(), words.next().and_then(|w| w.split_once('/'))) else {
+                continue;
+            };
+            let Ok(port) = port.parse() else { continue };
+            for name in std::iter::once(name).chain(words) {
+                services.ports.entry(name.to_owned()).or_default().push((protocol.to_owned(), port));
+            }
+        }
+        services
+    }
+
+    fn port(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {
+        let entries = self.ports.get(name)?;
+        entries.iter().find(|(of, _)| protocol.is_none_or(|p| p.name() == of)).map(|(_, port)| *port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_have_aliases_protocols_and_an_order() {
+        let services = Services::parse(b"# c\nhttp 8000/tcp www # WorldWideWeb\nsyslog\t514/udp\nbroken 1\nbad x/tcp\n");
+        assert_eq!(services.port("www", Some(Protocol::Tcp)), Some(8000), "the file wins");
+        assert_eq!(services.port("http", None), Some(8000));
+        assert_eq!(services.port("syslog", Some(Protocol::Tcp)), None);
+        assert_eq!(services.port("syslog", None), Some(514));
+        assert_eq!(services.port("domain", Some(Protocol::Udp)), Some(53), "known without a file");
+        assert_eq!(services.port("broken", None), None);
+    }
+
+    #[test]
+    fn this_host_knows_itself() {
+        let system = System::new();
+        assert_eq!(system.host("192.0.2.7"), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+        assert_eq!(system.host("2001:db8::7"), ["2001:db8::7".parse::<IpAddr>().unwrap()]);
+        assert!(system.host("no such host").is_empty());
+        assert!(system.interface("lo"));
+        assert!(!system.interface("no-such-if"));
+        assert_eq!(system.user("root"), Some(0));
+        assert_eq!(system.group("root"), Some(0));
+        assert_eq!(system.user("no-such-user"), None);
+        assert!(system.executable("/bin/sh"));
+        assert!(!system.executable("/etc/passwd"));
+        assert!(system.directory("/"));
+    }
+
+    #[test]
+    fn files_are_read_up_to_the_limit_and_opened_for_appending() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, b"text\n").unwrap();
+        assert_eq!(read(&path).unwrap().bytes, b"text\n");
+        let size = usize::try_from(LIMIT).unwrap();
+        std::fs::write(&path, vec![b'#'; size + 1]).unwrap();
+        assert!(matches!(read(&path), Err(LoadError::Large { .. })));
+        let missing = dir.path().join("none/f");
+        let error = read(&missing).unwrap_err().to_string();
+        assert!(error.ends_with("none/f: No such file or directory"), "{error}");
+        let system = System::new();
+        assert_eq!(system.appendable(missing.to_str().unwrap()), Err("No such file or directory".to_owned()));
+        assert_eq!(system.appendable(dir.path().join("new").to_str().unwrap()), Ok(()));
+    }
+}
