@@ -82,6 +82,11 @@ impl Diagnostic {
         Self { span: Some(span), severity: Severity::Warning, what: what.into(), hint: None }
     }
 
+    /// A remark about the file as a whole.
+    pub fn info(what: impl Into<String>) -> Self {
+        Self { span: None, severity: Severity::Info, what: what.into(), hint: None }
+    }
+
     /// The same, about the file as a whole.
     #[must_use]
     pub fn whole_file(mut self) -> Self {

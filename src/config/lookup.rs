@@ -10,6 +10,10 @@ pub trait Lookup {
     fn host(&self, name: &str) -> Vec<IpAddr>;
     /// The port of a service name; `None` protocol: of any protocol.
     fn service(&self, name: &str, protocol: Option<Protocol>) -> Option<u16>;
+    /// The service that has this UDP port, by its name in the services database; by default none is known.
+    fn udp_service_name(&self, _port: u16) -> Option<String> {
+        None
+    }
     /// Whether the network interface exists.
     fn interface(&self, name: &str) -> bool;
     /// The numeric ids of a user, if there is one.

@@ -5,10 +5,14 @@
 //! passed-in [`lookup::Lookup`] (names, services, interfaces) into [`settings::Settings`] (cluster) or
 //! [`crate::director::plan::Plan`]. Everything here is pure but `load`, which alone touches the disk and the resolver.
 
+pub mod authkeys;
 pub mod diag;
+pub mod ha_cf;
+pub mod haresources;
 pub mod ldirectord_cf;
 pub mod load;
 pub mod lookup;
 pub mod pattern;
+pub mod report;
 pub mod resolve;
 pub mod settings;

@@ -49,6 +49,8 @@ pub struct Settings {
     pub rtprio: Option<u8>,
     /// Programs to start and watch.
     pub respawn: Vec<Respawn>,
+    /// A built-in resource (IPaddr and its like) wins over a script of that name (`#lvs-ha: builtin`, on unless set off).
+    pub builtin: bool,
     /// `env NAME=VALUE` for scripts.
     pub env: Vec<(String, String)>,
     /// Every parameter as `cl_status hbparameter -p` shows it: written in the file, else the default.
@@ -156,6 +158,37 @@ pub struct LogTargets {
     pub syslog_format: bool,
     /// `debug`.
     pub debug: u8,
+}
+
+/// The syslog facilities by name and number (RFC 5424, section 6.2.1).
+const FACILITIES: &[(&str, u8)] = &[
+    ("kern", 0),
+    ("user", 1),
+    ("mail", 2),
+    ("daemon", 3),
+    ("auth", 4),
+    ("security", 4),
+    ("syslog", 5),
+    ("lpr", 6),
+    ("news", 7),
+    ("uucp", 8),
+    ("cron", 9),
+    ("authpriv", 10),
+    ("ftp", 11),
+    ("local0", 16),
+    ("local1", 17),
+    ("local2", 18),
+    ("local3", 19),
+    ("local4", 20),
+    ("local5", 21),
+    ("local6", 22),
+    ("local7", 23),
+];
+
+/// The number of a syslog facility.
+#[must_use]
+pub fn facility_number(name: &str) -> Option<u8> {
+    FACILITIES.iter().find(|(n, _)| *n == name).map(|(_, number)| *number)
 }
 
 /// A digest method of `authkeys`.

@@ -1,61 +1,17 @@
-//! The edge of `config`: files from disk, and answers of this host to the questions their names raise.
+//! This host's answers to the questions that names raise.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::fs::OpenOptions;
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::unistd::{Group, User};
 
-use super::diag::Source;
-use super::lookup::Lookup;
+use super::{read, strerror};
+use crate::config::lookup::Lookup;
 use crate::ipvs::model::Protocol;
-
-/// Largest file that is read, in bytes; the largest configurations seen are far below.
-pub const LIMIT: u64 = 4 << 20;
-
-/// Why a file was not read.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The system says no.
-    #[error("can't read {}: {}", path.display(), strerror(source))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Larger than [`LIMIT`].
-    #[error("{} is larger than {LIMIT} bytes", path.display())]
-    Large {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// Reads a file whole, for a parser and its messages.
-pub fn read(path: &Path) -> Result<Source, LoadError> {
-    let io = |source| LoadError::Io { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(io)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(io)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LIMIT {
-        return Err(LoadError::Large { path: path.to_owned() });
-    }
-    Ok(Source::new(path.display().to_string(), bytes))
-}
-
-/// The text of an error as C's `strerror` has it, which is what the original prints.
-#[must_use]
-pub fn strerror(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
-    }
-}
 
 /// This host's answers. The services database is read once, at construction.
 #[derive(Debug, Clone)]
@@ -95,6 +51,10 @@ impl Lookup for System {
 
     fn service(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {
         self.services.port(name, protocol)
+    }
+
+    fn udp_service_name(&self, port: u16) -> Option<String> {
+        self.services.name(port, Protocol::Udp)
     }
 
     fn interface(&self, name: &str) -> bool {
@@ -152,6 +112,11 @@ impl Services {
         services
     }
 
+    fn name(&self, port: u16, protocol: Protocol) -> Option<String> {
+        let has = |entries: &Vec<(String, u16)>| entries.iter().any(|(of, p)| *p == port && of == protocol.name());
+        self.ports.iter().filter(|(_, entries)| has(entries)).map(|(name, _)| name.clone()).min()
+    }
+
     fn port(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {
         let entries = self.ports.get(name)?;
         entries.iter().find(|(of, _)| protocol.is_none_or(|p| p.name() == of)).map(|(_, port)| *port)
@@ -190,18 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn files_are_read_up_to_the_limit_and_opened_for_appending() {
+    fn files_are_tried_for_appending() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("f");
-        std::fs::write(&path, b"text\n").unwrap();
-        assert_eq!(read(&path).unwrap().bytes, b"text\n");
-        let size = usize::try_from(LIMIT).unwrap();
-        std::fs::write(&path, vec![b'#'; size + 1]).unwrap();
-        assert!(matches!(read(&path), Err(LoadError::Large { .. })));
-        let missing = dir.path().join("none/f");
-        let error = read(&missing).unwrap_err().to_string();
-        assert!(error.ends_with("none/f: No such file or directory"), "{error}");
         let system = System::new();
+        let missing = dir.path().join("none/f");
         assert_eq!(system.appendable(missing.to_str().unwrap()), Err("No such file or directory".to_owned()));
         assert_eq!(system.appendable(dir.path().join("new").to_str().unwrap()), Ok(()));
     }
