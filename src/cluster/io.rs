@@ -106,10 +106,11 @@ pub enum Command {
 }
 
 /// A set of groups as the wire names it, seen from one node: `local` are the groups that prefer that node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Set {
     /// No group.
+    #[default]
     None,
     /// Those that prefer the node.
     Local,

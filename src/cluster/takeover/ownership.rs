@@ -1,0 +1,245 @@
+//! Which groups this node takes, gives back, or passes on.
+
+use std::time::Duration;
+
+use crate::cluster::io::{GroupId, Level, Set, Subject};
+use crate::cluster::membership::Members;
+use crate::cluster::takeover::sets::{self, Groups};
+use crate::cluster::takeover::standby::Standby;
+use crate::cluster::takeover::{Phase, Takeover};
+use crate::cluster::timers::Timer;
+use crate::cluster::voice::Cx;
+use crate::cluster::wire::Message;
+use crate::config::settings::Failback;
+
+/// A group its responsible node does not take for so long is taken by another.
+const ORPHANED: Duration = Duration::from_secs(10);
+/// Two claims of one group that stand longer than the dead time and this are no passing misunderstanding.
+const DOUBLE: Duration = Duration::from_secs(2);
+
+impl Takeover {
+    /// The start ends when somebody is stable and all have reported, or nobody else is there.
+    pub(super) fn finish_start(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        if !matches!(self.phase, Phase::Starting | Phase::Collecting) {
+            return;
+        }
+        let alone = !members.others().any(|(_, p)| p.alive() && !p.left);
+        let told = self.partners(members).all(|(_, o)| o.reported) && self.partners(members).any(|(_, o)| o.stable);
+        if alone || told {
+            self.take_local(cx, members);
+        }
+    }
+
+    /// Takes the own groups that no other node holds, and is stable from then on.
+    pub(super) fn take_local(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        self.phase = Phase::Stable;
+        cx.timers.clear(Timer::Collect);
+        cx.timers.clear(Timer::StartingAgain);
+        if !members.others().any(|(n, _)| self.others.get(n).is_some_and(|o| o.set.foreign())) {
+            self.hollow = self.hollow.with(Set::Local);
+        }
+        for group in sets::expand(cx.settings, Set::Local, &cx.settings.me) {
+            if self.holder(members, group).is_none() {
+                self.slots.claim(cx, group, false, "own group, held by no other node");
+            }
+        }
+        self.report(cx, None);
+    }
+
+    /// Groups without owner: the responsible node takes them at once, another one if that does not.
+    pub(super) fn adopt(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        if self.phase != Phase::Stable || self.standby != Standby::None || !self.all_stable(members) {
+            return;
+        }
+        let alone = !members.others().any(|(_, p)| p.alive() && !p.left);
+        let now = cx.mono();
+        let mut taken = Vec::new();
+        for (i, settings) in cx.settings.groups.iter().enumerate() {
+            let group = GroupId(i);
+            let free = self.slots.get(group).is_some_and(|s| !s.claimed) && self.holder(members, group).is_none();
+            if !free {
+                self.orphans.remove(&group);
+                continue;
+            }
+            if self.slots.get(group).and_then(|s| s.not_before).is_some_and(|at| now < at) {
+                continue;
+            }
+            let responsible = self.responsible(members, &settings.node);
+            let since = *self.orphans.entry(group).or_insert(now);
+            if responsible == members.me {
+                let own = settings.node == cx.settings.me;
+                let reason = if own {
+                    "own group, held by no other node".to_owned()
+                } else {
+                    format!("taken over: {} is not there", settings.node)
+                };
+                taken.push((group, !own, reason));
+            } else if now - since >= ORPHANED {
+                taken.push((group, false, format!("taken over: {} does not take it", members.name(responsible))));
+            } else {
+                cx.timers.set_once(Timer::Ownership, since + ORPHANED);
+            }
+        }
+        let claim_halves = alone && self.hollow != Set::All;
+        if claim_halves {
+            self.hollow = Set::All;
+        }
+        if taken.is_empty() && !claim_halves {
+            return;
+        }
+        for (group, on_loan, reason) in taken {
+            cx.voice.event(Level::Info, Subject::Group(group), format!("acquiring {}: {reason}", name(cx, group)));
+            self.orphans.remove(&group);
+            self.mach_down |= on_loan;
+            self.slots.claim(cx, group, on_loan, reason);
+        }
+        self.report(cx, Some("req_our_resources()"));
+    }
+
+    /// A group that two nodes claim for longer than a misunderstanding lasts: the less entitled one lets go.
+    pub(super) fn resolve_doubles(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        if self.phase != Phase::Stable || self.standby != Standby::None {
+            return;
+        }
+        let now = cx.mono();
+        let patience = cx.settings.deadtime + DOUBLE;
+        let mut released = false;
+        for (i, settings) in cx.settings.groups.iter().enumerate() {
+            let group = GroupId(i);
+            let claimed = self.slots.get(group).is_some_and(|s| s.claimed);
+            let other = self.partners(members).find(|(_, o)| o.stable && o.reported && o.held.contains(&group));
+            let (true, Some(node)) = (claimed, other.map(|(n, _)| n)) else {
+                self.doubles.remove(&group);
+                continue;
+            };
+            let own = settings.node == cx.settings.me;
+            let since = *self.doubles.entry(group).or_insert_with(|| {
+                cx.voice.error(format!("Both machines own {} resources!", if own { "our" } else { "foreign" }));
+                now
+            });
+            if now - since < patience {
+                cx.timers.set_once(Timer::Ownership, since + patience);
+            } else if settings.node == members.name(node) || (!own && node < members.me) {
+                self.slots.release(cx, group, format!("{} holds it as well and comes first", members.name(node)));
+                self.doubles.remove(&group);
+                released = true;
+            }
+        }
+        if released {
+            self.report(cx, None);
+        }
+    }
+
+    /// Groups on loan go back to a node that is there again.
+    pub(super) fn fail_back(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        let ready = self.phase == Phase::Stable && self.calm() && self.all_stable(members);
+        if cx.settings.failback == Failback::Off || !ready || cx.timers.due(Timer::Failback).is_some() {
+            return;
+        }
+        let target = self.partners(members).map(|(n, _)| n).find(|n| !self.on_loan(cx, members.name(*n)).is_empty());
+        if let Some(node) = target {
+            let groups = self.on_loan(cx, members.name(node));
+            self.ask(cx, members, node, Set::Foreign, groups);
+        }
+    }
+
+    /// Tells that the dead node's groups run here.
+    pub(super) fn tell_mach_down(&mut self, cx: &mut Cx<'_>) {
+        if !self.mach_down || !self.slots.calm() || cx.settings.nodes.len() > 2 {
+            return;
+        }
+        self.mach_down = false;
+        if self.held(cx.settings).foreign() {
+            cx.voice.info("mach_down takeover complete.");
+            cx.say(Message::new("resource").with("rsc_hold", "foreign").with("info", "mach_down"));
+        }
+    }
+
+    /// A group that could not be started here, half a minute ago.
+    pub(super) fn pass_on(&mut self, cx: &mut Cx<'_>, members: &Members, group: GroupId) {
+        let ours = self.slots.get(group).is_some_and(|s| s.claimed);
+        if ours || self.holder(members, group).is_some() || self.phase != Phase::Stable {
+            return;
+        }
+        let own = cx.settings.groups.get(group.0).is_some_and(|g| g.node == cx.settings.me);
+        let set = Set::of(own, !own);
+        let groups =
+            if cx.settings.nodes.len() > 2 { Groups::from([group]) } else { sets::expand(cx.settings, set, &cx.settings.me) };
+        self.try_ask(cx, members, set, groups);
+    }
+
+    /// `hb_takeover` of another node: it wants what it calls `rsc_hold`.
+    pub(super) fn take_over_asked(&mut self, cx: &mut Cx<'_>, members: &Members, from: usize, message: &Message) {
+        let Some(set) = message.text("rsc_hold").and_then(Set::from_word) else { return };
+        if self.is_leaving() || !self.may_ask(cx, members, from) {
+            return;
+        }
+        let wanted = sets::expand(cx.settings, set, members.name(from));
+        let groups: Groups = wanted.intersection(&self.slots.claimed()).copied().collect();
+        if cx.settings.nodes.len() > 2 && groups.is_empty() {
+            return;
+        }
+        self.ask(cx, members, from, set.mirrored(), groups);
+    }
+
+    /// Asks the next stable node to take the groups, if the handshake is possible now.
+    pub(super) fn try_ask(&mut self, cx: &mut Cx<'_>, members: &Members, set: Set, groups: Groups) {
+        let after_me = (members.me + 1..members.peers.len()).chain(0..members.me);
+        let stable = |n: &usize| self.takes_part(members, *n) && self.others.get(*n).is_some_and(|o| o.stable && o.reported);
+        let with = after_me.clone().find(stable).or_else(|| after_me.clone().find(|n| self.takes_part(members, *n)));
+        match with {
+            Some(with) => {
+                if self.may_ask(cx, members, with) {
+                    self.ask(cx, members, with, set, groups);
+                }
+            }
+            None => cx.voice.warn(flux(&cx.settings.me, "Other side is in flux.")),
+        }
+    }
+
+    fn may_ask(&self, cx: &mut Cx<'_>, members: &Members, with: usize) -> bool {
+        let me = cx.settings.me.clone();
+        if self.standby != Standby::None {
+            let left = cx.timers.due(Timer::Standby).unwrap_or_default() - cx.mono();
+            let seconds = left.as_secs();
+            cx.voice.warn(format!("Standby in progress- new request from {me} ignored [{seconds} seconds left]"));
+            return false;
+        }
+        if !self.takes_part(members, with) || !self.others.get(with).is_some_and(|o| o.stable) {
+            cx.voice.warn(flux(&me, "Other side is in flux."));
+            return false;
+        }
+        if self.phase != Phase::Stable || self.pending.is_some() {
+            cx.voice.warn(flux(&me, "local resources in flux."));
+            return false;
+        }
+        true
+    }
+
+    /// Which other node holds the group, as far as it said.
+    fn holder(&self, members: &Members, group: GroupId) -> Option<usize> {
+        members.others().map(|(n, _)| n).find(|n| self.others.get(*n).is_some_and(|o| o.held.contains(&group)))
+    }
+
+    /// The node that should hold a group of `node` if nobody does.
+    fn responsible(&self, members: &Members, node: &str) -> usize {
+        let count = members.peers.len();
+        let preferred = members.peers.iter().position(|p| p.name == node).unwrap_or_default();
+        let there = |n: &usize| *n == members.me || self.takes_part(members, *n);
+        (0..count).map(|step| (preferred + step) % count).find(there).unwrap_or(members.me)
+    }
+
+    /// Groups of `node` that are here on loan.
+    fn on_loan(&self, cx: &Cx<'_>, node: &str) -> Groups {
+        let of_node = |g: GroupId| cx.settings.groups.get(g.0).is_some_and(|s| s.node == node);
+        self.slots.iter().filter(|(g, s)| s.claimed && s.on_loan && of_node(*g)).map(|(g, _)| g).collect()
+    }
+}
+
+fn name(cx: &Cx<'_>, group: GroupId) -> String {
+    cx.settings.groups.get(group.0).map_or("", |g| g.key()).to_owned()
+}
+
+fn flux(me: &str, why: &str) -> String {
+    format!("standby message [me] from {me} ignored.  {why}")
+}
