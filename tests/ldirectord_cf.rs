@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use lvs_ha::config::diag::{Diagnostic, Severity, Source, has_errors};
+use lvs_ha::config::ldirectord_cf::describe_error;
 use lvs_ha::config::lookup::Lookup;
 use lvs_ha::config::resolve::director;
 use lvs_ha::director::plan::Plan;
@@ -177,4 +178,101 @@ fn cases_are_planned_as_recorded_or_refused_clearly() {
     }
     assert!(failures.is_empty(), "{failures}");
     assert!(tables > 25 && refusals > 15, "{tables} tables, {refusals} refusals");
+}
+
+/// A small generator (xorshift): the same inputs in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % below.max(1)
+    }
+}
+
+/// Everything that is read, resolved and shown of one input; the answer must be a plan or an error.
+fn survives(bytes: &[u8]) {
+    let source = Source::new("FILE", bytes);
+    let (plan, found) = director::read(&source, &Host);
+    assert_eq!(plan.is_none(), has_errors(&found), "{}", String::from_utf8_lossy(bytes));
+    for d in found.iter().take(20) {
+        let span = d.span.unwrap_or_default();
+        assert!(span.start <= span.end && span.end <= bytes.len(), "{d:?}");
+        assert!(describe_error(1, &source, d).contains("[1]"));
+    }
+}
+
+#[test]
+fn mutated_files_never_panic() {
+    const SPICE: &[&[u8]] = &[
+        b"\n",
+        b"\n\n",
+        b"\t",
+        b"    ",
+        b"#",
+        b"\"",
+        b"=",
+        b":",
+        b"[",
+        b"]",
+        b"->",
+        b",",
+        b"\r",
+        b"\0",
+        b"\xff",
+        b"\xe2\x80\x9c",
+        b"99999999999",
+        b"virtual=",
+        b"virtual6=[fd00::1]:80\n",
+        b"\treal6=",
+        b"real=",
+        b"fallback=",
+        b"checktype=",
+        b"receive=\"(",
+        b"\\",
+        b"(?i)",
+        b"{1,",
+        b"gate",
+    ];
+    let files: Vec<Vec<u8>> = ["bad", "cases"]
+        .iter()
+        .flat_map(|of| folders(of))
+        .map(|folder| std::fs::read(folder.join("ldirectord.cf")).unwrap())
+        .collect();
+    let mut random = Random(0x1d1e_c70d);
+    for round in 0..20_000 {
+        let mut bytes = files[round % files.len()].clone();
+        for _ in 0..=random.next(4) {
+            let at = random.next(bytes.len() + 1);
+            match random.next(5) {
+                0 if at < bytes.len() => bytes[at] = u8::try_from(random.next(256)).unwrap(),
+                1 => bytes.truncate(at),
+                2 => {
+                    let end = (at + random.next(12)).min(bytes.len());
+                    bytes.drain(at..end);
+                }
+                3 => {
+                    let other = &files[random.next(files.len())];
+                    let from = random.next(other.len());
+                    let to = (from + random.next(60)).min(other.len());
+                    bytes.splice(at..at, other[from..to].iter().copied());
+                }
+                _ => {
+                    bytes.splice(at..at, SPICE[random.next(SPICE.len())].iter().copied());
+                }
+            }
+        }
+        survives(&bytes);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+        survives(&bytes);
+        survives(&[b"virtual=10.0.0.1:80\n\t", &bytes[..]].concat());
+        survives(&[b"virtual=1\n\treal=10.0.0.2", &bytes[..]].concat());
+    }
 }

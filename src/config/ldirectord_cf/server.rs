@@ -42,7 +42,7 @@ pub(super) fn address(value: Text<'_>, family: Family, found: &mut Vec<Diagnosti
     if digits.is_empty() || matches!(behind.bytes.first(), Some(b'.' | b':')) {
         let hint = if value.is_blank() {
             "an address and a port, such as 10.0.0.1:80, or a firewall mark, such as 5".to_owned()
-        } else if name.is_empty() {
+        } else if name.is_empty() || rest.bytes.starts_with(b"::") {
             "an IPv6 address stands in brackets behind virtual6=, with a port: [fd00::1]:80".to_owned()
         } else {
             format!("a port is missing: {}:80", name.string())
