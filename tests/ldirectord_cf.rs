@@ -180,6 +180,24 @@ fn cases_are_planned_as_recorded_or_refused_clearly() {
     assert!(tables > 25 && refusals > 15, "{tables} tables, {refusals} refusals");
 }
 
+/// The sample as it is, and with every commented directive (a # with no blank behind it) in force.
+#[test]
+fn the_sample_is_accepted_with_and_without_its_comments() {
+    let sample = include_str!("../conf/ldirectord.cf");
+    let uncommented: String = sample
+        .lines()
+        .map(|l| l.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' ')).unwrap_or(l))
+        .flat_map(|l| [l, "\n"])
+        .collect();
+    for (text, services) in [(sample, 1), (&uncommented, 8)] {
+        let source = Source::new("FILE", text);
+        let (plan, found) = director::read(&source, &Host);
+        let told: Vec<&Diagnostic> = found.iter().filter(|d| !d.what.contains("is not an executable file")).collect();
+        assert!(told.is_empty(), "{}", messages(&source, &found));
+        assert_eq!(plan.unwrap().virtuals.len(), services);
+    }
+}
+
 /// A small generator (xorshift): the same inputs in every run.
 struct Random(u64);
 
