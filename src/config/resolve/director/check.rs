@@ -69,8 +69,15 @@ impl Resolver<'_> {
 
     /// The pattern, if it is one.
     fn pattern(&mut self, receive: &Spanned<String>) -> String {
-        if let Err(error) = pattern::compile(&receive.value) {
-            self.error(receive.span, format!("invalid receive string: {error}"), "a Perl regular expression");
+        if !self.patterns.contains(&receive.value) {
+            match pattern::compile(&receive.value) {
+                Ok(_) => {
+                    self.patterns.insert(receive.value.clone());
+                }
+                Err(error) => {
+                    self.error(receive.span, format!("invalid receive string: {error}"), "a Perl regular expression");
+                }
+            }
         }
         receive.value.clone()
     }

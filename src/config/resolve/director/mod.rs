@@ -6,7 +6,8 @@ mod refuse;
 mod server;
 mod service;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ pub fn read(source: &Source, lookup: &dyn Lookup) -> (Option<Plan>, Vec<Diagnost
 #[must_use]
 pub fn plan(file: &File, source: &Source, lookup: &dyn Lookup) -> (Option<Plan>, Vec<Diagnostic>) {
     let newlines = source.bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i).collect();
-    let mut resolver = Resolver { file, lookup, newlines, hosts: HashMap::new(), found: Vec::new() };
+    let mut resolver = Resolver { file, lookup, newlines, hosts: HashMap::new(), patterns: HashSet::new(), found: Vec::new() };
     let globals = resolver.globals();
     let backups = Backups {
         inet: file.globals.fallback.as_ref().and_then(|f| resolver.backup(f, None)),
@@ -67,16 +68,21 @@ pub fn plan(file: &File, source: &Source, lookup: &dyn Lookup) -> (Option<Plan>,
     let mut virtuals = Vec::new();
     let mut whole = true;
     for block in &file.virtuals {
-        let Some(planned) = resolver.block(block, &backups) else {
-            whole = false;
-            continue;
-        };
-        if let Some(first) = lines.get(&planned.service.key) {
-            let hint = format!("virtual= on line {} is the same service as that on line {first}", planned.line);
-            resolver.found.push(Diagnostic::error(block.end, "duplicate virtual server").hint(hint));
-        } else {
-            lines.insert(planned.service.key, planned.line);
-            virtuals.push(planned);
+        let key = resolver.key(block);
+        let line = resolver.line(block.head);
+        match key.map(|key| lines.entry(key)) {
+            Some(Entry::Occupied(first)) => {
+                let hint = format!("virtual= on line {line} is the same service as that on line {}", first.get());
+                resolver.error(block.end, "duplicate virtual server", hint);
+            }
+            Some(Entry::Vacant(new)) => {
+                new.insert(line);
+            }
+            None => {}
+        }
+        match resolver.block(block, key, &backups) {
+            Some(planned) => virtuals.push(planned),
+            None => whole = false,
         }
     }
     let mut found = resolver.found;
@@ -103,6 +109,8 @@ struct Resolver<'a> {
     newlines: Vec<usize>,
     /// Names asked for, so that each is asked once.
     hosts: HashMap<String, Vec<IpAddr>>,
+    /// Patterns that are known to be good: many servers are asked the same.
+    patterns: HashSet<String>,
     found: Vec<Diagnostic>,
 }
 
@@ -165,9 +173,8 @@ impl Resolver<'_> {
     }
 
     /// One virtual service. `None` when there was an error in it.
-    fn block(&mut self, block: &Block, backups: &Backups) -> Option<Virtual> {
+    fn block(&mut self, block: &Block, key: Option<ServiceKey>, backups: &Backups) -> Option<Virtual> {
         let errors = self.found.len();
-        let key = self.key(block);
         self.refuse_block(block, key);
         let service = key.map(|key| self.service(block, key));
         let asked = self.asked(block, key);
