@@ -4,30 +4,83 @@
 //! our own subcommands use clap. The name is looked at before any option.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
-/// A command: its arguments, the command's name first, to its exit status.
-type Applet = fn(&[OsString]) -> ExitCode;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
-/// Every command that the program answers to.
-const APPLETS: &[(&str, Applet)] = &[];
+mod cl_status;
+mod hb_standby;
+mod hb_takeover;
+mod status;
+
+/// A command that exists elsewhere and that the program answers to, by a link of that name or as first argument.
+struct Applet {
+    name: &'static str,
+    /// For the list of commands, one line.
+    help: &'static str,
+    /// Its arguments, the command's name first, to its exit status.
+    run: fn(&[OsString]) -> ExitCode,
+}
+
+/// By name.
+const APPLETS: &[Applet] = &[
+    Applet { name: "cl_status", help: "Ask heartbeat for one fact about the cluster", run: cl_status::run },
+    Applet { name: "hb_standby", help: "Give resources to the other node", run: hb_standby::run },
+    Applet { name: "hb_takeover", help: "Take resources from the other node", run: hb_takeover::run },
+];
+
+/// Commands of our own, only as first argument.
+#[derive(Debug, clap::Parser)]
+#[command(name = "lvs-ha", version, about = "Heartbeat, ldirectord and ipvsadm in one executable", arg_required_else_help = true)]
+enum Own {
+    /// Show on one screen what heartbeat and ldirectord are doing here
+    Status(status::Args),
+}
 
 /// Runs the command that the base name of the first argument names, else the one that the second argument names.
 pub fn dispatch(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let applet = |name: &OsString| {
-        let base = std::path::Path::new(name).file_name()?.to_str()?;
-        APPLETS.iter().find(|(n, _)| *n == base).map(|(_, run)| *run)
+        let base = std::path::Path::new(name).file_name()?;
+        APPLETS.iter().find(|a| base == a.name)
     };
-    if let Some(run) = args.first().and_then(applet) {
-        return run(&args);
+    if let Some(applet) = args.first().and_then(applet) {
+        return (applet.run)(&args);
     }
-    if let Some((run, rest)) = args.get(1).and_then(|name| Some((applet(name)?, args.get(1..)?))) {
-        return run(rest);
+    if let Some((name, rest)) = args.get(1).zip(args.get(1..))
+        && let Some(applet) = APPLETS.iter().find(|a| name == a.name)
+    {
+        return (applet.run)(rest);
     }
-    eprintln!("lvs-ha: which command? One of:");
-    for (name, _) in APPLETS {
-        eprintln!("  lvs-ha {name} ...");
+    own(&args)
+}
+
+/// Runs a command of our own, or tells what there is.
+fn own(args: &[OsString]) -> ExitCode {
+    let wide = APPLETS.iter().map(|a| a.name.len()).max().unwrap_or(0);
+    let applets: String = APPLETS.iter().map(|a| format!("\n  {:wide$}  {}", a.name, a.help)).collect();
+    let after = format!(
+        "As in the programs they stand for, also when called by a link of that name:{applets}\n\n\
+         `lvs-ha NAME ...` runs any of them."
+    );
+    let command = Own::command().after_help(after);
+    match command.try_get_matches_from(args).and_then(|m| Own::from_arg_matches(&m)) {
+        Ok(Own::Status(args)) => status::run(&args),
+        Err(e) => {
+            let _ = e.print();
+            ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2))
+        }
     }
-    ExitCode::from(2)
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) is not an error.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Local time as the original's commands begin their lines with: `Nov 20 21:43:21`.
+fn stamp() -> String {
+    jiff::Zoned::now().strftime("%b %d %T").to_string()
 }
