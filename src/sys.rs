@@ -1,7 +1,9 @@
 //! The only `unsafe` of the program, each block with the reason why it is sound: calls that no safe wrapper offers.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use nix::unistd::ForkResult;
 
@@ -23,4 +25,26 @@ pub fn realtime_thread(priority: u8) -> io::Result<()> {
     // SAFETY: `param` is a valid sched_param that outlives the call; 0 names the calling thread.
     let done = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const param) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The name of a host by the C library's sources (files, DNS and so on), if it has one. Blocks as long as they do.
+#[must_use]
+pub fn host_name(addr: IpAddr) -> Option<String> {
+    let addr = socket2::SockAddr::from(SocketAddr::new(addr, 0));
+    let mut name = [0u8; libc::NI_MAXHOST as usize];
+    let room = libc::socklen_t::try_from(name.len()).ok()?;
+    // SAFETY: the address is valid for its length, `name` for `room` bytes, and no service is asked for.
+    let error = unsafe {
+        libc::getnameinfo(
+            addr.as_ptr().cast(),
+            addr.len(),
+            name.as_mut_ptr().cast(),
+            room,
+            std::ptr::null_mut(),
+            0,
+            libc::NI_NAMEREQD,
+        )
+    };
+    let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| error == 0)?;
+    Some(name.to_string_lossy().into_owned())
 }

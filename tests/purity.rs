@@ -18,8 +18,8 @@ const PURE: &[&str] = &[
 ];
 /// Exceptions among them: leaves with effects.
 const LEAVES: &[&str] = &["config/load", "ipvs/client.rs", "ipvs/client"];
-/// Pure files of the commands, by name.
-const PURE_CLI: &[&str] = &["args.rs", "render.rs"];
+/// Pure files and folders of the commands, by name.
+const PURE_CLI: &[&str] = &["args.rs", "render.rs", "args", "render"];
 /// What only an effect would say.
 const FORBIDDEN: &[&str] = &[
     "tokio::",
@@ -62,7 +62,8 @@ fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
 
 fn is_pure(relative: &Path) -> bool {
     let under = |list: &[&str]| list.iter().any(|p| relative.starts_with(p));
-    let cli = relative.starts_with("cli") && relative.file_name().is_some_and(|n| PURE_CLI.iter().any(|p| n == *p));
+    let named = |c: std::path::Component<'_>| PURE_CLI.iter().any(|p| c.as_os_str() == *p);
+    let cli = relative.starts_with("cli") && relative.components().any(named);
     (under(PURE) && !under(LEAVES)) || cli
 }
 

@@ -12,6 +12,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 mod cl_status;
 mod hb_standby;
 mod hb_takeover;
+mod ipvsadm;
 mod status;
 
 /// A command that exists elsewhere and that the program answers to, by a link of that name or as first argument.
@@ -28,6 +29,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "cl_status", help: "Ask heartbeat for one fact about the cluster", run: cl_status::run },
     Applet { name: "hb_standby", help: "Give resources to the other node", run: hb_standby::run },
     Applet { name: "hb_takeover", help: "Take resources from the other node", run: hb_takeover::run },
+    Applet { name: "ipvsadm", help: "List the kernel's table of virtual services", run: ipvsadm::run },
 ];
 
 /// Commands of our own, only as first argument.

@@ -10,7 +10,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
-use super::model::{Command, DestEntry, Info, ServiceEntry, ServiceKey, SyncDaemon, SyncRole, Timeouts};
+use super::model::{Command, DestEntry, Info, ServiceEntry, ServiceKey, SyncDaemon, Timeouts};
 use super::refusal;
 use super::wire::message::{Content, messages};
 use super::wire::{DecodeError, Reply, Request, constants::FAMILY_NAME, decode, family_id, get_family};
@@ -55,10 +55,10 @@ pub enum Error {
     #[error("IPVS netlink answer: {0}")]
     Decode(#[from] DecodeError),
     /// The kernel refused the request.
-    #[error("{what}: {text}")]
+    #[error("{request}: {text}")]
     Refused {
         /// What was asked for.
-        what: &'static str,
+        request: Box<Request>,
         /// Error number, positive.
         errno: i32,
         /// Its meaning here.
@@ -70,6 +70,8 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{command}: {text}")]
 pub struct CommandError {
+    /// Its place in the list.
+    pub index: usize,
     /// The command.
     pub command: Command,
     /// Error number, positive.
@@ -140,7 +142,7 @@ impl Client {
     /// seen twice or not at all. Services of protocols that this program does not know are left out.
     pub fn dump(&mut self) -> Result<Vec<ServiceEntry>, Error> {
         let mut services = Vec::new();
-        self.ask(&Request::DumpServices, "list services", |reply| {
+        self.ask(&Request::DumpServices, |reply| {
             if let Reply::Service(entry) = reply {
                 services.push(entry);
             }
@@ -155,7 +157,7 @@ impl Client {
     /// One service with its real servers.
     pub fn service(&mut self, key: ServiceKey) -> Result<ServiceEntry, Error> {
         let mut found = None;
-        self.ask(&Request::GetService(key), "show service", |reply| {
+        self.ask(&Request::GetService(key), |reply| {
             if let Reply::Service(entry) = reply {
                 found = Some(entry);
             }
@@ -176,20 +178,15 @@ impl Client {
         Ok(report)
     }
 
-    /// Deletes every service, whoever made it.
-    pub fn flush(&mut self) -> Result<(), Error> {
-        self.ask(&Request::Flush, "clear the table", |_| {})
-    }
-
-    /// Sets the counters of one service, or of all, to zero.
-    pub fn zero(&mut self, key: Option<ServiceKey>) -> Result<(), Error> {
-        self.ask(&Request::Zero(key), "zero counters", |_| {})
+    /// Sends one request that is answered by success or refusal alone.
+    pub fn execute(&mut self, request: &Request) -> Result<(), Error> {
+        self.ask(request, |_| {})
     }
 
     /// The connection timeouts.
     pub fn timeouts(&mut self) -> Result<Timeouts, Error> {
         let mut found = None;
-        self.ask(&Request::GetTimeouts, "read timeouts", |reply| {
+        self.ask(&Request::GetTimeouts, |reply| {
             if let Reply::Timeouts(timeouts) = reply {
                 found = Some(timeouts);
             }
@@ -197,15 +194,10 @@ impl Client {
         found.ok_or(Error::Decode(DecodeError::Missing { what: "timeouts" }))
     }
 
-    /// Sets the connection timeouts; those that are 0 stay.
-    pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
-        self.ask(&Request::SetTimeouts(timeouts), "set timeouts", |_| {})
-    }
-
     /// The running synchronisation daemons, master first.
     pub fn sync_daemons(&mut self) -> Result<Vec<SyncDaemon>, Error> {
         let mut found = Vec::new();
-        self.ask(&Request::DumpSync, "list sync daemons", |reply| {
+        self.ask(&Request::DumpSync, |reply| {
             if let Reply::Sync(daemon) = reply {
                 found.push(daemon);
             }
@@ -213,19 +205,9 @@ impl Client {
         Ok(found)
     }
 
-    /// Starts a synchronisation daemon.
-    pub fn start_sync(&mut self, daemon: SyncDaemon) -> Result<(), Error> {
-        self.ask(&Request::StartSync(daemon), "start sync daemon", |_| {})
-    }
-
-    /// Stops the synchronisation daemon of this role.
-    pub fn stop_sync(&mut self, role: SyncRole) -> Result<(), Error> {
-        self.ask(&Request::StopSync(role), "stop sync daemon", |_| {})
-    }
-
     fn dests(&mut self, key: ServiceKey) -> Result<Vec<DestEntry>, Error> {
         let mut dests = Vec::new();
-        self.ask(&Request::DumpDests(key), "list real servers", |reply| {
+        self.ask(&Request::DumpDests(key), |reply| {
             if let Reply::Dest(entry) = reply {
                 dests.push(entry);
             }
@@ -235,7 +217,7 @@ impl Client {
 
     fn read_info(&mut self) -> Result<Info, Error> {
         let mut found = None;
-        self.ask(&Request::GetInfo, "read the IPVS version", |reply| {
+        self.ask(&Request::GetInfo, |reply| {
             if let Reply::Info(info) = reply {
                 found = Some(info);
             }
@@ -272,7 +254,7 @@ impl Client {
     }
 
     /// Sends one request and hands each answer on, until the kernel says that it was the last.
-    fn ask(&mut self, request: &Request, what: &'static str, mut each: impl FnMut(Reply)) -> Result<(), Error> {
+    fn ask(&mut self, request: &Request, mut each: impl FnMut(Reply)) -> Result<(), Error> {
         self.sequence = self.sequence.wrapping_add(1);
         let sequence = self.sequence;
         let mut datagram = Vec::new();
@@ -290,7 +272,8 @@ impl Client {
                     Content::Outcome(0) | Content::Done(0) => return broken.map_or(Ok(()), |e| Err(Error::Decode(e))),
                     Content::Outcome(libc::EPERM) | Content::Done(libc::EPERM) => return Err(Error::Permission),
                     Content::Outcome(errno) | Content::Done(errno) => {
-                        return Err(Error::Refused { what, errno, text: refusal::text(request, errno) });
+                        let (text, request) = (refusal::text(request, errno), Box::new(request.clone()));
+                        return Err(Error::Refused { request, errno, text });
                     }
                     Content::Data { family, command, attrs } if family == self.family => match decode(command, attrs) {
                         Ok(reply) => each(reply),
@@ -308,6 +291,7 @@ impl Client {
     /// Sends the commands in one datagram. The last one is acknowledged, so its answer is the end; refusals of the others
     /// are told apart by their sequence numbers.
     fn apply_batch(&mut self, commands: &[Command], report: &mut Report) -> Result<(), Error> {
+        let before = report.done + report.failed.len();
         let first = self.sequence.wrapping_add(1);
         let mut datagram = Vec::new();
         let mut requests = Vec::with_capacity(commands.len());
@@ -330,7 +314,8 @@ impl Client {
                     Content::Outcome(0) => {}
                     Content::Outcome(libc::EPERM) => return Err(Error::Permission),
                     Content::Outcome(errno) => {
-                        report.failed.push(CommandError { command: command.clone(), errno, text: refusal::text(request, errno) })
+                        let text = refusal::text(request, errno);
+                        report.failed.push(CommandError { index: before + at, command: command.clone(), errno, text });
                     }
                     Content::Overrun => return Err(Error::Overrun),
                     Content::Done(_) | Content::Data { .. } | Content::Noop => continue,

@@ -1,5 +1,7 @@
 //! What can be asked of the kernel, and its bytes.
 
+use std::fmt;
+
 use super::constants::{FAMILY_NAME, FAMILY_VERSION, cmd, ctrl, nlmsg, top};
 use super::message::{Head, push};
 use super::{dest, service, sync};
@@ -95,6 +97,27 @@ impl Request {
             Self::StopSync(role) => w.nest(top::DAEMON, |w| sync::encode_role(w, *role)),
             Self::DumpServices | Self::Zero(None) | Self::Flush | Self::GetInfo | Self::GetTimeouts | Self::DumpSync => {}
         });
+    }
+}
+
+impl fmt::Display for Request {
+    /// `add service tcp 10.0.0.1:80`, `list services`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(command) => command.fmt(f),
+            Self::GetService(key) => write!(f, "read service {key}"),
+            Self::DumpServices => f.write_str("list services"),
+            Self::DumpDests(key) => write!(f, "list real servers of {key}"),
+            Self::Zero(Some(key)) => write!(f, "zero the counters of {key}"),
+            Self::Zero(None) => f.write_str("zero all counters"),
+            Self::Flush => f.write_str("clear the table"),
+            Self::GetInfo => f.write_str("read the IPVS version"),
+            Self::GetTimeouts => f.write_str("read timeouts"),
+            Self::SetTimeouts(_) => f.write_str("set timeouts"),
+            Self::DumpSync => f.write_str("list synchronisation daemons"),
+            Self::StartSync(_) => f.write_str("start the synchronisation daemon"),
+            Self::StopSync(_) => f.write_str("stop the synchronisation daemon"),
+        }
     }
 }
 

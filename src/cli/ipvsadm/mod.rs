@@ -1,0 +1,168 @@
+//! `ipvsadm`: the command line tool of IPVS, as ipvsadm(8) 1.31 to its users: options, texts, exit codes.
+//!
+//! Exit codes: 0 done; 1 a listing could not be read; 2 usage, or no IPVS; 255 an option that is not known, or a change that
+//! the kernel refuses. Differences: help and version need no kernel with IPVS; a restore sends its lines in batches.
+
+pub mod args;
+mod names;
+pub mod render;
+mod restore;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::process::ExitCode;
+
+use self::args::{Action, Listing, UsageError};
+use self::names::System;
+use self::render::{Columns, Names, Style};
+use crate::ipvs::client::{Client, Error};
+use crate::ipvs::model::ServiceKey;
+use crate::ipvs::wire::Request;
+
+/// Exit status of what popt, or the kernel, does not take.
+const REFUSED: u8 = 255;
+/// Exit status of wrong usage and of a kernel without IPVS.
+const USAGE: u8 = 2;
+/// Exit status of a listing that cannot be read.
+const UNREADABLE: u8 = 1;
+
+/// Runs the command; the first argument is its name.
+pub fn run(argv: &[OsString]) -> ExitCode {
+    let mut words = argv.iter().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_else(|| "ipvsadm".to_owned());
+    let words: Vec<String> = words.collect();
+    let names = System::default();
+    let action = match args::parse(&words, &names) {
+        Ok(Action::Help) => return ExitCode::from(print(render::HELP)),
+        Ok(Action::Version) => return ExitCode::from(print(render::VERSION)),
+        Ok(action) => action,
+        Err(error) => return ExitCode::from(complain(&program, &error)),
+    };
+    let mut client = match Client::open() {
+        Ok(client) => client,
+        Err(error) => {
+            let reason = match error {
+                Error::NoIpvs { .. } => "Protocol not available".to_owned(),
+                Error::Permission => "Permission denied (you must be root)".to_owned(),
+                other => other.to_string(),
+            };
+            eprintln!("Can't initialize ipvs: {reason}");
+            eprintln!("Are you sure that IP Virtual Server is built in the kernel or as module?");
+            return ExitCode::from(USAGE);
+        }
+    };
+    ExitCode::from(match action {
+        // Not the locked standard input: that does not show what it has buffered.
+        Action::Restore => match io::stdin().as_fd().try_clone_to_owned() {
+            Ok(input) => restore::run(&program, &mut client, &names, File::from(input)),
+            Err(error) => {
+                eprintln!("{program}: standard input: {error}");
+                UNREADABLE
+            }
+        },
+        action => act(&mut client, &names, &action),
+    })
+}
+
+/// Does what a command line other than `-R` asks for; the exit status.
+fn act(client: &mut Client, names: &System, action: &Action) -> u8 {
+    let listing = match action {
+        Action::Change(request) => return change(client, request),
+        Action::List { what, style } => list(client, names, *what, *style),
+        Action::Save { numeric } => {
+            client.dump().map_err(|e| text(&e)).map(|entries| render::save(&entries, shown(names, *numeric)))
+        }
+        Action::Help => Ok(render::HELP.to_owned()),
+        Action::Version => Ok(render::VERSION.to_owned()),
+        Action::Restore => Err("-R inside -R".to_owned()),
+    };
+    match listing {
+        Ok(text) => print(&text),
+        Err(text) => {
+            eprintln!("{text}");
+            UNREADABLE
+        }
+    }
+}
+
+fn change(client: &mut Client, request: &Request) -> u8 {
+    match client.execute(request) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{}", text(&error));
+            REFUSED
+        }
+    }
+}
+
+fn list(client: &mut Client, names: &System, what: Listing, style: Style) -> Result<String, String> {
+    let names = shown(names, style.numeric);
+    match what {
+        Listing::Table => {
+            let entries = client.dump().map_err(|e| text(&e))?;
+            Ok(render::table(&entries, Some(client.info()), style, names))
+        }
+        Listing::Service(key) => service(client, key, style, names),
+        Listing::Timeouts => client.timeouts().map(render::timeouts).map_err(|e| text(&e)),
+        Listing::Daemons => client.sync_daemons().map(|daemons| render::daemons(&daemons)).map_err(|e| text(&e)),
+        Listing::Connections => {
+            let path = "/proc/net/ip_vs_conn";
+            let table = std::fs::read(path).map_err(|e| format!("{path}: {e}"))?;
+            let engines = style.columns == Columns::PersistentConn;
+            render::connections(&String::from_utf8_lossy(&table), engines, names)
+                .map_err(|line| format!("{path}: unexpected line: {line}"))
+        }
+    }
+}
+
+fn service(client: &mut Client, key: ServiceKey, style: Style, names: Option<&dyn Names>) -> Result<String, String> {
+    let entry = client.service(key).map_err(|e| text(&e))?;
+    Ok(render::table(&[entry], None, style, names))
+}
+
+fn shown(names: &System, numeric: bool) -> Option<&dyn Names> {
+    (!numeric).then_some(names)
+}
+
+/// A refusal in the original's words, without the request; other errors whole.
+fn text(error: &Error) -> String {
+    match error {
+        Error::Refused { text, .. } => text.clone(),
+        Error::Permission => "Permission denied (you must be root)".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Says what is wrong with a command line; the exit status.
+fn complain(program: &str, error: &UsageError) -> u8 {
+    match error {
+        UsageError::NoCommand => {
+            eprintln!("Try `{program} -h' or '{program} --help' for more information.");
+            REFUSED
+        }
+        UsageError::Option(text) => {
+            eprintln!("{text}");
+            REFUSED
+        }
+        UsageError::Usage(text) => {
+            eprintln!("{text}");
+            USAGE
+        }
+    }
+}
+
+fn print(text: &str) -> u8 {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => 0,
+        Err(error) => {
+            // A reader that has seen enough is no reason for words.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                eprintln!("ipvsadm: standard output: {error}");
+            }
+            UNREADABLE
+        }
+    }
+}

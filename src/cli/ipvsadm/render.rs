@@ -1,0 +1,307 @@
+//! The texts of ipvsadm(8) 1.31 on standard output, byte for byte: the table in its views, timeouts, daemons, help.
+//!
+//! One difference: counters of real servers are true above 2^32, where the original reads 32 bits of them.
+
+mod connections;
+mod help;
+mod order;
+mod save;
+
+use std::net::IpAddr;
+
+pub use self::connections::connections;
+pub use self::help::{HELP, VERSION};
+pub use self::save::save;
+use crate::ipvs::model::{
+    Dest, DestEntry, Family, Forward, Granularity, Info, Protocol, Service, ServiceEntry, ServiceFlags, ServiceKey, Stats,
+    SyncDaemon, SyncRole, Timeouts, Tunnel,
+};
+
+/// Numbers to names.
+pub trait Names {
+    /// The name of a host.
+    fn host(&self, addr: IpAddr) -> Option<String>;
+    /// The name of a service.
+    fn service(&self, port: u16, protocol: Protocol) -> Option<String>;
+}
+
+/// Which columns a listing has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Columns {
+    /// Forwarding method, weight, active and inactive connections.
+    #[default]
+    Connections,
+    /// The same and how tunnels are made.
+    Tunnel,
+    /// Counters.
+    Stats,
+    /// Rates.
+    Rate,
+    /// Connection thresholds.
+    Thresholds,
+    /// Persistent connections.
+    PersistentConn,
+}
+
+/// How a listing looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Which columns.
+    pub columns: Columns,
+    /// Addresses and ports as numbers.
+    pub numeric: bool,
+    /// Counters in full, never scaled.
+    pub exact: bool,
+    /// Sorted, not in the kernel's order.
+    pub sorted: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { columns: Columns::default(), numeric: false, exact: false, sorted: true }
+    }
+}
+
+/// Widest IPv4 service and real server; longer ones are cut. IPv6 ones push the columns to the right instead.
+const SERVICE_WIDTH: usize = 33;
+const DEST_WIDTH: usize = 28;
+
+/// The table. With `info` the version line comes first. `names`: `None` for numbers.
+#[must_use]
+pub fn table(entries: &[ServiceEntry], info: Option<Info>, style: Style, names: Option<&dyn Names>) -> String {
+    let mut out = String::new();
+    if let Some(info) = info {
+        let (major, minor, patch) = info.version_parts();
+        out.push_str(&format!("IP Virtual Server version {major}.{minor}.{patch} (size={})\n", info.table_size));
+    }
+    out.push_str(&title(style.columns));
+    let services = if style.sorted { order::services(entries) } else { entries.iter().collect() };
+    for entry in services {
+        out.push_str(&service_row(entry, style, names));
+        out.push('\n');
+        let dests = if style.sorted { order::dests(&entry.dests) } else { entry.dests.iter().collect() };
+        for dest in dests {
+            out.push_str(&dest_row(dest, key_protocol(&entry.service.key), style, names));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// `-L --timeout`.
+#[must_use]
+pub fn timeouts(timeouts: Timeouts) -> String {
+    let Timeouts { tcp, tcp_fin, udp } = timeouts;
+    format!("Timeout (tcp tcpfin udp): {tcp} {tcp_fin} {udp}\n")
+}
+
+/// `-L --daemon`.
+#[must_use]
+pub fn daemons(daemons: &[SyncDaemon]) -> String {
+    let line = |daemon: &SyncDaemon| {
+        let role = if daemon.role == SyncRole::Master { "master" } else { "backup" };
+        let group = daemon.group.map_or_else(String::new, |group| group.to_string());
+        let SyncDaemon { interface, sync_id, max_length, port, ttl, .. } = daemon;
+        format!(
+            "{role} sync daemon (mcast={interface}, syncid={sync_id}, maxlen={max_length}, group={group}, port={port}, ttl={ttl})\n"
+        )
+    };
+    daemons.iter().map(line).collect()
+}
+
+fn title(columns: Columns) -> String {
+    let (address, remote) = ("Prot LocalAddress:Port", "  -> RemoteAddress:Port");
+    let numbers = |names: [&str; 5]| {
+        let names: String = names.iter().map(|name| format!(" {name:>8}")).collect();
+        format!("{address:<SERVICE_WIDTH$}{names}\n{remote}\n")
+    };
+    match columns {
+        Columns::Connections => {
+            format!("{address} Scheduler Flags\n{remote:<33} Forward Weight ActiveConn InActConn\n")
+        }
+        Columns::Tunnel => {
+            format!("{address} Scheduler Flags\n{remote:<33} Forward TunnelInfo    Weight ActiveConn InActConn\n")
+        }
+        Columns::Stats => numbers(["Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"]),
+        Columns::Rate => numbers(["CPS", "InPPS", "OutPPS", "InBPS", "OutBPS"]),
+        Columns::Thresholds => format!(
+            "{address:<33} {:<10} {:<10} {:<10} {:<10}\n{remote}\n",
+            "Uthreshold", "Lthreshold", "ActiveConn", "InActConn"
+        ),
+        Columns::PersistentConn => {
+            format!("{address:<33} {:<9} {:<11} {:<10} {:<10}\n{remote}\n", "Weight", "PersistConn", "ActiveConn", "InActConn")
+        }
+    }
+}
+
+fn service_row(entry: &ServiceEntry, style: Style, names: Option<&dyn Names>) -> String {
+    let service = &entry.service;
+    let name = match service.key {
+        ServiceKey::Addr { protocol, addr, port } => {
+            let protocol_name = protocol.name().to_ascii_uppercase();
+            let name = format!("{protocol_name:<4} {}", endpoint(addr, port, Some(protocol), names));
+            if addr.is_ipv4() { cut(name, SERVICE_WIDTH) } else { name }
+        }
+        ServiceKey::Fwmark { mark, family: Family::Inet } => format!("FWM  {}", mark_text(mark)),
+        ServiceKey::Fwmark { mark, family: Family::Inet6 } => format!("FWM  {} IPv6", mark_text(mark)),
+    };
+    match style.columns {
+        Columns::Stats | Columns::Rate => format!("{name:<SERVICE_WIDTH$}{}", numbers(&entry.stats, style)),
+        Columns::Connections | Columns::Tunnel | Columns::Thresholds | Columns::PersistentConn => {
+            format!("{name} {}", service_text(service))
+        }
+    }
+}
+
+fn service_text(service: &Service) -> String {
+    let mut out = service.scheduler.clone();
+    if let Some(flags) = flag_names(service) {
+        out.push_str(&format!(" ({flags})"));
+    }
+    if let Some(persistence) = &service.persistence {
+        out.push_str(&format!(" persistent {}", persistence.timeout));
+        if let Some(mask) = mask(service.key.family(), persistence.granularity) {
+            out.push_str(&format!(" mask {mask}"));
+        }
+        if let Some(engine) = &persistence.engine {
+            out.push_str(&format!(" pe {engine}"));
+        }
+    }
+    if service.flags.has(ServiceFlags::ONE_PACKET) {
+        out.push_str(" ops");
+    }
+    out
+}
+
+fn dest_row(entry: &DestEntry, protocol: Option<Protocol>, style: Style, names: Option<&dyn Names>) -> String {
+    let DestEntry { dest, active, inactive, persistent, stats } = entry;
+    let name = endpoint(dest.key.addr, dest.key.port, protocol, names);
+    let name = if dest.key.addr.is_ipv4() { cut(name, DEST_WIDTH) } else { name };
+    let start = format!("  -> {name:<DEST_WIDTH$}");
+    let Dest { weight, upper, lower, .. } = dest;
+    match style.columns {
+        Columns::Connections => format!("{start} {:<7} {weight:<6} {active:<10} {inactive:<10}", method(dest.forward)),
+        Columns::Tunnel => {
+            let tunnel = tunnel_text(dest);
+            format!("{start} {:<7} {tunnel:<13} {weight:<6} {active:<10} {inactive:<10}", method(dest.forward))
+        }
+        Columns::Stats | Columns::Rate => format!("{start}{}", numbers(stats, style)),
+        Columns::Thresholds => format!("{start} {upper:<10} {lower:<10} {active:<10} {inactive:<10}"),
+        Columns::PersistentConn => format!("{start} {weight:<9} {persistent:<11} {active:<10} {inactive:<10}"),
+    }
+}
+
+fn numbers(stats: &Stats, style: Style) -> String {
+    let Stats { conns, in_packets, out_packets, in_bytes, out_bytes, .. } = *stats;
+    let Stats { cps, in_pps, out_pps, in_bps, out_bps, .. } = *stats;
+    let plain = |n: u64| format!(" {n:>8}");
+    let scaled = |n: u64| if style.exact { plain(n) } else { scale(n) };
+    if style.columns == Columns::Rate {
+        return [cps, in_pps, out_pps].map(plain).concat() + &[in_bps, out_bps].map(scaled).concat();
+    }
+    [conns, in_packets, out_packets, in_bytes, out_bytes].map(scaled).concat()
+}
+
+/// Nine columns: above eight digits in thousands, millions and so on, cut off, not rounded.
+fn scale(n: u64) -> String {
+    match n {
+        0..100_000_000 => format!(" {n:>8}"),
+        100_000_000..1_000_000_000 => format!("{:>8}K", n / 1_000),
+        1_000_000_000..100_000_000_000 => format!("{:>8}M", n / 1_000_000),
+        100_000_000_000..100_000_000_000_000 => format!("{:>8}G", n / 1_000_000_000),
+        _ => format!("{:>8}T", n / 1_000_000_000_000),
+    }
+}
+
+fn method(forward: Forward) -> &'static str {
+    match forward {
+        Forward::Masq => "Masq",
+        Forward::Local => "Local",
+        Forward::Ipip => "Tunnel",
+        Forward::Gate | Forward::Other(_) => "Route",
+    }
+}
+
+fn tunnel_text(dest: &Dest) -> String {
+    if dest.forward != Forward::Ipip {
+        return "n/a".to_owned();
+    }
+    let Tunnel { kind, port, flags } = dest.tunnel;
+    let checksum = match flags {
+        0 => "-c",
+        1 => "+c",
+        _ => "r+c",
+    };
+    match kind {
+        0 => "ipip".to_owned(),
+        1 => format!("gue:{port}:{checksum}"),
+        2 => format!("gre:{checksum}"),
+        _ => "n/a".to_owned(),
+    }
+}
+
+/// `10.0.0.1:80`, `[fd00::1]:80`, or with names `web1:http`, `[web1]:http`.
+fn endpoint(addr: IpAddr, port: u16, protocol: Option<Protocol>, names: Option<&dyn Names>) -> String {
+    let host = names.and_then(|n| n.host(addr)).unwrap_or_else(|| addr.to_string());
+    let service = names.zip(protocol).and_then(|(n, protocol)| n.service(port, protocol));
+    let port = service.unwrap_or_else(|| port.to_string());
+    if addr.is_ipv4() { format!("{host}:{port}") } else { format!("[{host}]:{port}") }
+}
+
+/// The protocol by which the ports of a service have names; marks have none.
+fn key_protocol(key: &ServiceKey) -> Option<Protocol> {
+    match *key {
+        ServiceKey::Addr { protocol, .. } => Some(protocol),
+        ServiceKey::Fwmark { .. } => None,
+    }
+}
+
+/// As a signed number, like the original's.
+fn mark_text(mark: u32) -> String {
+    mark.cast_signed().to_string()
+}
+
+/// The mask of a persistent service, if it is not one client.
+fn mask(family: Family, granularity: Granularity) -> Option<String> {
+    match granularity {
+        same if same == Granularity::host(family) => None,
+        Granularity::Mask(mask) => Some(std::net::Ipv4Addr::from_bits(mask).to_string()),
+        Granularity::Prefix(length) => Some(length.to_string()),
+    }
+}
+
+/// The scheduler's flags by their names there. The third has no name with sh and mh.
+fn flag_names(service: &Service) -> Option<String> {
+    let names = match service.scheduler.as_str() {
+        "sh" => ["sh-fallback", "sh-port", ""],
+        "mh" => ["mh-fallback", "mh-port", ""],
+        _ => ["flag-1", "flag-2", "flag-3"],
+    };
+    let bits = [ServiceFlags::SCHED1, ServiceFlags::SCHED2, ServiceFlags::SCHED3];
+    let set: Vec<_> = bits.into_iter().zip(names).filter(|(bit, _)| service.flags.has(*bit)).collect();
+    let named: Vec<_> = set.iter().map(|(_, name)| *name).filter(|name| !name.is_empty()).collect();
+    (!set.is_empty()).then(|| named.join(","))
+}
+
+fn cut(text: String, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_cut_to_nine_columns() {
+        assert_eq!(scale(99_999_999), " 99999999");
+        assert_eq!(scale(150_070_000), "  150070K");
+        assert_eq!(scale(999_999_999), "  999999K");
+        assert_eq!(scale(1_000_000_000), "    1000M");
+        assert_eq!(scale(99_999_999_999), "   99999M");
+        assert_eq!(scale(100_000_000_000), "     100G");
+        assert_eq!(scale(u64::MAX), "18446744T");
+    }
+}

@@ -1,0 +1,80 @@
+//! `-S`: the table as command lines that `-R` takes. Thresholds, timeouts and daemons are not in it, as in the original.
+
+use std::fmt::Write as _;
+
+use super::{Names, endpoint, flag_names, key_protocol, mark_text, mask, order};
+use crate::ipvs::model::{Dest, Family, Forward, Service, ServiceFlags, ServiceKey, Tunnel};
+
+/// The lines, sorted as a listing.
+#[must_use]
+pub fn save(entries: &[crate::ipvs::model::ServiceEntry], names: Option<&dyn Names>) -> String {
+    let mut out = String::new();
+    for entry in order::services(entries) {
+        let key = key_text(&entry.service.key, names);
+        let _ = writeln!(out, "-A {key} {}", service_text(&entry.service));
+        for dest in order::dests(&entry.dests) {
+            let protocol = key_protocol(&entry.service.key);
+            let real = endpoint(dest.dest.key.addr, dest.dest.key.port, protocol, names);
+            let _ = writeln!(out, "-a {key} -r {real} {}", dest_text(&dest.dest));
+        }
+    }
+    out
+}
+
+fn key_text(key: &ServiceKey, names: Option<&dyn Names>) -> String {
+    match *key {
+        ServiceKey::Addr { protocol, addr, port } => {
+            let option = match protocol {
+                crate::ipvs::model::Protocol::Tcp => "-t",
+                crate::ipvs::model::Protocol::Udp => "-u",
+                crate::ipvs::model::Protocol::Sctp => "--sctp-service",
+            };
+            format!("{option} {}", endpoint(addr, port, Some(protocol), names))
+        }
+        ServiceKey::Fwmark { mark, family: Family::Inet } => format!("-f {}", mark_text(mark)),
+        ServiceKey::Fwmark { mark, family: Family::Inet6 } => format!("-f {} -6", mark_text(mark)),
+    }
+}
+
+fn service_text(service: &Service) -> String {
+    let mut out = format!("-s {}", service.scheduler);
+    if let Some(persistence) = &service.persistence {
+        let _ = write!(out, " -p {}", persistence.timeout);
+        if let Some(mask) = mask(service.key.family(), persistence.granularity) {
+            let _ = write!(out, " -M {mask}");
+        }
+        if let Some(engine) = &persistence.engine {
+            let _ = write!(out, " --pe {engine}");
+        }
+    }
+    if service.flags.has(ServiceFlags::ONE_PACKET) {
+        out.push_str(" -o");
+    }
+    if let Some(flags) = flag_names(service) {
+        let _ = write!(out, " -b {flags}");
+    }
+    out
+}
+
+fn dest_text(dest: &Dest) -> String {
+    let method = match dest.forward {
+        Forward::Masq => "-m",
+        Forward::Ipip => "-i",
+        Forward::Gate | Forward::Local | Forward::Other(_) => "-g",
+    };
+    let mut out = format!("{method} -w {}", dest.weight);
+    if dest.forward == Forward::Ipip {
+        let Tunnel { kind, port, flags } = dest.tunnel;
+        let checksum = match flags {
+            0 => "--tun-nocsum",
+            1 => "--tun-csum",
+            _ => "--tun-remcsum",
+        };
+        let _ = match kind {
+            1 => write!(out, " --tun-type gue --tun-port {port} {checksum}"),
+            2 => write!(out, " --tun-type gre {checksum}"),
+            _ => write!(out, " --tun-type ipip"),
+        };
+    }
+    out
+}
