@@ -8,6 +8,7 @@ use reqwest::{Client, Method, Response, Url, redirect};
 
 use super::Failure;
 use super::spec::Http;
+use crate::config::pattern;
 
 /// Redirects that are followed, as the original's library does.
 const REDIRECTS: usize = 7;
@@ -23,22 +24,22 @@ pub(super) async fn ask(addr: IpAddr, port: u16, question: &Http) -> Result<Stri
         IpAddr::V6(a) => format!("[{a}]"),
     };
     // Without port, as the original: real servers choose the virtual host by it.
-    let host = question.host.clone().unwrap_or(bare);
-    let mut host = Some(HeaderValue::from_str(&host).map_err(|_| Failure::Answer(format!("{host:?} is no host name")))?);
+    let mut host = question.host.clone().unwrap_or(bare);
+    // What the host of a redirect to another path is called: with the port, as it stands in the address.
+    let mut authority = SocketAddr::new(addr, port).to_string();
     let method = if question.head { Method::HEAD } else { Method::GET };
 
     let mut redirects = 0;
     let response = loop {
-        let mut request = client()?.request(method.clone(), url.clone());
-        // The name belongs to the first server only: a redirect says itself where to go.
-        if let Some(host) = host.take() {
-            request = request.header(HOST, host);
-        }
-        let response = request.send().await?;
+        let header = HeaderValue::from_str(&host).map_err(|_| Failure::Answer(format!("{host:?} is no host name")))?;
+        let response = client()?.request(method.clone(), url.clone()).header(HOST, header).send().await?;
         match target(&response, &url) {
-            Some(next) if redirects < REDIRECTS => {
+            Some((next, other)) if redirects < REDIRECTS => {
                 redirects += 1;
                 url = next;
+                authority = other.unwrap_or(authority);
+                // The virtual host's name belongs to the first request only.
+                host.clone_from(&authority);
             }
             _ => break response,
         }
@@ -56,12 +57,23 @@ pub(super) async fn ask(addr: IpAddr, port: u16, question: &Http) -> Result<Stri
     }
 }
 
-/// Where a redirect leads.
-fn target(response: &Response, url: &Url) -> Option<Url> {
+/// Where a redirect leads, and the host it names, as written, if it names one.
+fn target(response: &Response, url: &Url) -> Option<(Url, Option<String>)> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    url.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    Some((url.join(location).ok()?, named_host(location).map(str::to_owned)))
+}
+
+/// The host and port in the value of `Location:`, as written; `None` for a mere path.
+fn named_host(location: &str) -> Option<&str> {
+    let (scheme, rest) = location.split_once("//")?;
+    let plain = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    if !scheme.is_empty() && !scheme.strip_suffix(':').is_some_and(plain) {
+        return None;
+    }
+    rest.split(['/', '?', '#']).next()?.rsplit('@').next()
 }
 
 /// What comes of the body up to the limit. One that breaks off counts as far as it came, as with the original.
@@ -79,8 +91,8 @@ async fn body(mut response: Response) -> Vec<u8> {
 
 fn matches(pattern: &str, body: &[u8]) -> Result<bool, Failure> {
     let failed = |e: &dyn std::fmt::Display| Failure::Answer(format!("receive /{pattern}/: {e}"));
-    let regex = fancy_regex::Regex::new(pattern).map_err(|e| failed(&e))?;
-    regex.is_match(String::from_utf8_lossy(body).as_ref()).map_err(|e| failed(&e))
+    let regex = pattern::compile(pattern).map_err(|e| failed(&e))?;
+    regex.is_match(body).map_err(|e| failed(&e))
 }
 
 /// One for all checks. It keeps no connection: a check is to see what a new client sees.
@@ -103,4 +115,23 @@ fn client() -> Result<&'static Client, Failure> {
         .tls_danger_accept_invalid_certs(true)
         .build()?;
     Ok(CLIENT.get_or_init(|| client))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_host;
+
+    #[test]
+    fn the_host_of_a_redirect_is_taken_as_written() {
+        for (location, host) in [
+            ("http://www.example.org/x", Some("www.example.org")),
+            ("https://u:p@www.example.org:8443?x", Some("www.example.org:8443")),
+            ("//[fd00::1]:80/", Some("[fd00::1]:80")),
+            ("/login?back=http://www.example.org/", None),
+            ("there", None),
+            ("a//b", None),
+        ] {
+            assert_eq!(named_host(location), host, "{location}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod cl_status;
 mod hb_standby;
 mod hb_takeover;
 mod ipvsadm;
+mod ldirectord;
 mod status;
 
 /// A command that exists elsewhere and that the program answers to, by a link of that name or as first argument.
@@ -30,6 +31,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "hb_standby", help: "Give resources to the other node", run: hb_standby::run },
     Applet { name: "hb_takeover", help: "Take resources from the other node", run: hb_takeover::run },
     Applet { name: "ipvsadm", help: "List the kernel's table of virtual services", run: ipvsadm::run },
+    Applet { name: "ldirectord", help: "Watch real servers and keep the kernel's table", run: ldirectord::run },
 ];
 
 /// Commands of our own, only as first argument.

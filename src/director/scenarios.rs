@@ -8,6 +8,7 @@ use super::plan::{Globals, LogTo, Plan, Real, Virtual, Watch};
 use super::{Director, Input, Output, Token};
 use crate::checks::spec::{Kind, Spec, Verdict};
 use crate::cluster::io::Mono;
+use crate::ipvs::diff::diff;
 use crate::ipvs::model::{
     Command, Dest, DestKey, Forward, Protocol, Service, ServiceFlags, ServiceKey, Table, TableService, Tunnel,
 };
@@ -74,7 +75,7 @@ impl World {
 
     pub(super) fn reconcile(&mut self) {
         let goal = self.director.reconcile(&self.kernel);
-        let commands = difference(&self.kernel, &goal, &self.director.owned());
+        let commands = diff(&self.kernel, &goal, &self.director.owned());
         if self.refusing {
             return;
         }
@@ -147,31 +148,6 @@ fn pairs(plan: &Plan) -> impl Iterator<Item = (u8, &Real)> {
         ServiceKey::Fwmark { mark, .. } => panic!("{mark}"),
     };
     plan.virtuals.iter().flat_map(move |v| v.reals.iter().map(move |r| (host(v), r)))
-}
-
-fn difference(actual: &Table, goal: &Table, owned: &BTreeSet<ServiceKey>) -> Vec<Command> {
-    let mut out = Vec::new();
-    for k in owned.iter().filter(|k| actual.services.contains_key(k) && !goal.services.contains_key(k)) {
-        out.push(Command::DeleteService(*k));
-    }
-    for (k, want) in &goal.services {
-        let have = actual.services.get(k);
-        match have {
-            None => out.push(Command::AddService(want.service.clone())),
-            Some(h) if h.service != want.service => out.push(Command::EditService(want.service.clone())),
-            Some(_) => {}
-        }
-        let old = have.map(|h| h.dests.clone()).unwrap_or_default();
-        for d in want.dests.values() {
-            match old.get(&d.key) {
-                None => out.push(Command::AddDest(*k, d.clone())),
-                Some(o) if o != d => out.push(Command::EditDest(*k, d.clone())),
-                Some(_) => {}
-            }
-        }
-        out.extend(old.keys().filter(|d| !want.dests.contains_key(d)).map(|d| Command::DeleteDest(*k, *d)));
-    }
-    out
 }
 
 pub(super) fn obey(kernel: &mut Table, command: &Command) {

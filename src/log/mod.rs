@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod heartbeat;
+pub mod ldirectord;
 pub mod syslog;
 
 use std::io;
