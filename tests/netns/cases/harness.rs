@@ -1,0 +1,99 @@
+//! The harness itself: hosts are apart where they must be and meet where they must.
+
+use anyhow::ensure;
+
+use crate::host::root;
+use crate::lab::Lab;
+use crate::runner::{Case, Failure, Kernel};
+use crate::table::{self, Machine};
+
+pub const CASES: &[Case] = &[
+    Case::new("harness/hosts meet on their network only", Kernel::Any, hosts_meet),
+    Case::new("harness/files and names are a host's own", Kernel::Any, private_files),
+    Case::new("harness/power loss takes processes and addresses, not the disk", Kernel::Any, power_loss),
+    Case::new("harness/a pulled cable cuts, a plugged one heals", Kernel::Any, cable),
+    Case::new("harness/the Vagrantfile has the table's hosts", Kernel::Any, vagrantfile),
+    Case::new("harness/this kernel balances with IPVS", Kernel::Ipvs, has_ipvs),
+];
+
+fn hosts_meet(lab: &mut Lab) -> Result<(), Failure> {
+    let far = Machine::new("c", "10.9.0.3/24").interface("eth1", "other", "10.8.0.3/24");
+    lab.start(&[
+        Machine::new("a", "10.9.0.1/24"),
+        Machine::new("b", "10.9.0.2/24").interface("eth1", "lone", "10.8.0.2/24"),
+        far,
+    ])?;
+    lab.host("a")?.run("ping -c 1 -W 5 10.9.0.2")?.ok()?;
+    let apart = lab.host("b")?.run("ping -c 1 -W 1 10.8.0.3")?;
+    ensure!(apart.code != 0, "networks of different names are connected: {}", apart.text());
+    Ok(())
+}
+
+fn private_files(lab: &mut Lab) -> Result<(), Failure> {
+    lab.start(&[Machine::new("a", "10.9.0.1/24"), Machine::new("b", "10.9.0.2/24")])?;
+    let (a, b) = (lab.host("a")?, lab.host("b")?);
+    ensure!(a.run("uname -n")?.ok()? == "a\n", "host name");
+    for file in ["/etc/ha.d/ha.cf", "/etc/hosts", "/etc/init.d/x", "/run/x", "/var/lib/heartbeat/x", "/var/log/x", "/usr/sbin/x"]
+    {
+        a.write_file(file, "of a\n")?;
+        ensure!(a.run(&format!("cat {file}"))?.ok()? == "of a\n", "{file} on a");
+        ensure!(b.run(&format!("cat {file}"))?.out != "of a\n", "{file} of a is seen on b");
+        ensure!(std::fs::read(file).unwrap_or_default() != b"of a\n", "{file} of a is seen on this machine");
+    }
+    let processes = b.run("ls -d /proc/[0-9]* | wc -l")?.ok()?;
+    ensure!(processes.trim().parse::<u32>()? < 10, "b sees foreign processes: {processes}");
+    Ok(())
+}
+
+fn power_loss(lab: &mut Lab) -> Result<(), Failure> {
+    lab.start(&[Machine::new("a", "10.9.0.1/24"), Machine::new("b", "10.9.0.2/24")])?;
+    let (a, b) = (lab.host("a")?, lab.host("b")?);
+    a.run("echo kept >/etc/kept; echo lost >/run/lost; ip addr add 10.9.0.100/24 dev eth0; sleep 1000 >/dev/null & ")?.ok()?;
+    b.run("ping -c 1 -W 5 10.9.0.100")?.ok()?;
+    a.power_off();
+    ensure!(b.run("ping -c 1 -W 1 10.9.0.100")?.code != 0, "a dead host answers");
+    ensure!(a.run("true").is_err(), "a command ran on a dead host");
+    a.power_on()?;
+    b.run("ping -c 1 -W 5 10.9.0.1")?.ok()?;
+    let seen = a.run("cat /etc/kept; ls /run/lost; ip -4 -br addr show eth0; pgrep -x sleep")?.out;
+    ensure!(seen.contains("kept") && !seen.contains("lost") && !seen.contains("10.9.0.100"), "after the power loss: {seen}");
+    ensure!(a.run("grep -l ^sleep /proc/[0-9]*/comm")?.out.is_empty(), "a process survived");
+    Ok(())
+}
+
+fn cable(lab: &mut Lab) -> Result<(), Failure> {
+    lab.start(&[Machine::new("a", "10.9.0.1/24"), Machine::new("b", "10.9.0.2/24")])?;
+    let (a, b) = (lab.host("a")?, lab.host("b")?);
+    a.cable("eth0", false)?;
+    ensure!(b.run("ping -c 1 -W 1 10.9.0.1")?.code != 0, "a pulled cable carries");
+    a.cable("eth0", true)?;
+    b.run("ping -c 1 -W 5 10.9.0.1")?.ok().map(drop)
+}
+
+/// The Vagrantfile repeats the table in lines `"NAME" => { role: "ROLE", front: "ADDRESS", beat: "ADDRESS" }`.
+fn vagrantfile(_: &mut Lab) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(root().join("vagrant/Vagrantfile"))?;
+    let said: Vec<String> =
+        text.lines().filter(|l| l.contains("role:")).map(|l| l.trim().trim_end_matches(',').to_owned()).collect();
+    let wanted: Vec<String> = table::demo()
+        .iter()
+        .map(|machine| {
+            let networks: String = machine
+                .interfaces
+                .iter()
+                .map(|i| format!(", {}: \"{}\"", i.network, i.addresses[0].split('/').next().unwrap_or_default()))
+                .collect();
+            format!("\"{}\" => {{ role: \"{}\"{networks} }}", machine.name, machine.role.script())
+        })
+        .collect();
+    ensure!(said == wanted, "the Vagrantfile says\n{}\nthe table\n{}", said.join("\n"), wanted.join("\n"));
+    Ok(())
+}
+
+fn has_ipvs(lab: &mut Lab) -> Result<(), Failure> {
+    lab.start(&[Machine::new("a", "10.9.0.1/24")])?;
+    // Through a process of the host: the file shows the table of its reader's namespace.
+    let table = lab.host("a")?.run("cat /proc/net/ip_vs")?.ok()?;
+    ensure!(table.starts_with("IP Virtual Server version"), "{table}");
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The cases, one file an area. A new file adds its `CASES` here.
+
+mod harness;
+mod resources;
+
+use crate::runner::Case;
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    [harness::CASES, resources::CASES].concat()
+}

@@ -1,0 +1,19 @@
+#!/bin/sh
+# install.sh PROJECT EXECUTABLE: the commands of lvs-ha under the names and at the places their users know.
+set -eu
+project=$1 executable=$2
+
+mkdir -p /usr/lib/heartbeat /usr/libexec/heartbeat /usr/share/heartbeat /etc/ha.d/resource.d /var/lib/heartbeat
+if [ "$executable" != /usr/sbin/lvs-ha ]; then
+    ln -sfn "$executable" /usr/sbin/lvs-ha
+fi
+for link in \
+    /usr/sbin/heartbeat /usr/lib/heartbeat/heartbeat /usr/libexec/heartbeat/heartbeat \
+    /usr/sbin/ldirectord /usr/sbin/ipvsadm \
+    /usr/bin/cl_status \
+    /usr/share/heartbeat/hb_standby /usr/share/heartbeat/hb_takeover \
+    /usr/sbin/hb_standby /usr/sbin/hb_takeover
+do
+    ln -sfn /usr/sbin/lvs-ha "$link"
+done
+install -m 755 "$project"/resource.d/* /etc/ha.d/resource.d/
