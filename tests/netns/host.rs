@@ -2,7 +2,7 @@
 //! namespaces and with them every process, address and kernel table; its disk stays.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Seek as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
@@ -199,14 +199,25 @@ impl Host {
         Ok(Running { child, output })
     }
 
-    /// Runs a shell command with this process's terminal.
-    pub fn interactive(&self, command: &str) -> anyhow::Result<ExitCode> {
+    /// Runs a shell command with this process's terminal; where there is none, without input, which is the caller's own.
+    pub fn interactive(&self, command: &str) -> anyhow::Result<()> {
         let mut nsenter = self.nsenter(&["sh", "-c", command])?;
+        if !std::io::stdin().is_terminal() {
+            nsenter.stdin(Stdio::null());
+        }
         if let Some(term) = std::env::var_os("TERM") {
             nsenter.env("TERM", term);
         }
-        let status = nsenter.env("PS1", format!("{}# ", self.name())).status()?;
-        Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(nsenter.status().map(drop)?)
+    }
+
+    /// A shell on the host with this process's input, terminal or not.
+    pub fn shell(&self) -> anyhow::Result<()> {
+        let mut nsenter = self.nsenter(&["bash", "--norc", "-i"])?;
+        if let Some(term) = std::env::var_os("TERM") {
+            nsenter.env("TERM", term);
+        }
+        Ok(nsenter.env("PS1", format!("{}# ", self.name())).status().map(drop)?)
     }
 
     /// Where a file of the host is to be found from outside, while it has power.

@@ -11,7 +11,8 @@ HOST COMMAND     runs the command there
 off HOST         power loss; on HOST: power is back
 quit             ends the lab";
 
-/// `netns shell [HOST]`: brings the demo's hosts up, provisioned, heartbeat running, and asks for commands.
+/// `netns shell [HOST]`: brings the demo's hosts up, provisioned, and asks for commands. Heartbeat is the
+/// user's to start.
 pub fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
     arena::enter()?;
     let mut lab = Lab::new()?;
@@ -19,7 +20,7 @@ pub fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
     let names: Vec<&str> = lab.hosts().iter().map(|h| h.name()).collect();
     println!("hosts: {}\n{HELP}", names.join(" "));
     if let Some(host) = words.iter().find(|w| !w.starts_with('-')) {
-        lab.host(host)?.interactive("exec ${SHELL:-bash} || exec sh")?;
+        lab.host(host)?.shell()?;
     }
     let input = std::io::stdin();
     loop {
@@ -39,8 +40,8 @@ pub fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
             }
             ("off", host) => lab.host(host).map(|h| h.power_off()),
             ("on", host) => lab.host(host).and_then(|h| h.power_on()),
-            (host, "") => lab.host(host).and_then(|h| h.interactive("exec bash -i").map(drop)),
-            (host, command) => lab.host(host).and_then(|h| h.interactive(command).map(drop)),
+            (host, "") => lab.host(host).and_then(|h| h.shell()),
+            (host, command) => lab.host(host).and_then(|h| h.interactive(command)),
         };
         if let Err(e) = done {
             println!("{e:#}");
