@@ -12,8 +12,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 mod cl_status;
 mod hb_standby;
 mod hb_takeover;
-mod ipvsadm;
-mod ldirectord;
+pub mod ipvsadm;
+pub mod ldirectord;
 mod status;
 
 /// A command that exists elsewhere and that the program answers to, by a link of that name or as first argument.
