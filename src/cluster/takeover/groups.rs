@@ -176,6 +176,13 @@ impl Slots {
         None
     }
 
+    /// A failed start is tried again at once: another node that might have run the group is gone.
+    pub(super) fn forgive(&mut self) {
+        for slot in &mut self.slots {
+            slot.not_before = None;
+        }
+    }
+
     pub(super) fn stop_again(&mut self, group: GroupId) {
         if let Some(slot) = self.slots.get_mut(group.0) {
             slot.waiting = false;

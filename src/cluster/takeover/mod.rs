@@ -221,6 +221,7 @@ impl Takeover {
                 if !self.is_leaving() && self.pending.is_none() {
                     self.pending = Some(After::Exit);
                     cx.voice.info("Heartbeat shutdown in progress.");
+                    self.withdraw(cx);
                     if self.phase != Phase::Waiting && !self.calm() {
                         cx.voice.info("Shutdown delayed until current resource activity finishes.");
                     }
@@ -370,7 +371,14 @@ impl Takeover {
     /// Tells everybody what this node holds.
     fn report(&self, cx: &mut Cx<'_>, info: Option<&str>) {
         let claimed = self.slots.claimed();
-        let stable = self.phase == Phase::Stable && !matches!(self.standby, Standby::Releasing(_) | Standby::Released(_));
+        let many = cx.settings.nodes.len() > 2;
+        let moving = match self.standby {
+            Standby::Releasing(_) | Standby::Released(_) => true,
+            // Of two nodes only the giver is in transition. A third one has to know of both.
+            Standby::Offered(_) | Standby::Acquiring(_) => many,
+            Standby::None | Standby::Asked(_) => false,
+        };
+        let stable = self.phase == Phase::Stable && !moving;
         let mut message = Message::new("resource")
             .with("rsc_hold", sets::project(cx.settings, &claimed, self.hollow, &cx.settings.me).word())
             .with("rtype", "full")
@@ -378,7 +386,7 @@ impl Takeover {
         if let Some(info) = info {
             message = message.with("info", info);
         }
-        if cx.settings.nodes.len() > 2 {
+        if many {
             message = message.with(sets::LIST, sets::list(&claimed));
         }
         cx.say(message);
@@ -433,6 +441,7 @@ impl Takeover {
         if let Some(other) = self.others.get_mut(node) {
             *other = Other::default();
         }
+        self.slots.forgive();
         self.cancel_deal(cx, node);
     }
 

@@ -12,7 +12,7 @@ use crate::cluster::voice::Cx;
 use crate::cluster::wire::Message;
 use crate::config::settings::Failback;
 
-/// A group its responsible node does not take for so long is taken by another.
+/// A group that a node should have taken for so long is taken by the next.
 const ORPHANED: Duration = Duration::from_secs(10);
 /// Two claims of one group that stand longer than the dead time and this are no passing misunderstanding.
 const DOUBLE: Duration = Duration::from_secs(2);
@@ -24,20 +24,19 @@ impl Takeover {
             return;
         }
         let alone = !members.others().any(|(_, p)| p.alive() && !p.left);
-        let told = self.partners(members).all(|(_, o)| o.reported) && self.partners(members).any(|(_, o)| o.stable);
-        if alone || told {
+        let told = self.all_stable(members) && self.partners(members).next().is_some();
+        if told && cx.settings.nodes.len() > 2 {
+            // What they said may be of different moments: `adopt` looks twice.
+            self.become_stable(cx, members);
+            self.report(cx, None);
+        } else if alone || told {
             self.take_local(cx, members);
         }
     }
 
     /// Takes the own groups that no other node holds, and is stable from then on.
     pub(super) fn take_local(&mut self, cx: &mut Cx<'_>, members: &Members) {
-        self.phase = Phase::Stable;
-        cx.timers.clear(Timer::Collect);
-        cx.timers.clear(Timer::StartingAgain);
-        if !members.others().any(|(n, _)| self.others.get(n).is_some_and(|o| o.set.foreign())) {
-            self.hollow = self.hollow.with(Set::Local);
-        }
+        self.become_stable(cx, members);
         for group in sets::expand(cx.settings, Set::Local, &cx.settings.me) {
             if self.holder(members, group).is_none() {
                 self.slots.claim(cx, group, false, "own group, held by no other node");
@@ -46,13 +45,25 @@ impl Takeover {
         self.report(cx, None);
     }
 
-    /// Groups without owner: the responsible node takes them at once, another one if that does not.
+    fn become_stable(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        self.phase = Phase::Stable;
+        cx.timers.clear(Timer::Collect);
+        cx.timers.clear(Timer::StartingAgain);
+        if !members.others().any(|(n, _)| self.others.get(n).is_some_and(|o| o.set.foreign())) {
+            self.hollow = self.hollow.with(Set::Local);
+        }
+    }
+
+    /// Groups without owner: the first node that is there takes them, from the preferred one on; the next one if it does not.
     pub(super) fn adopt(&mut self, cx: &mut Cx<'_>, members: &Members) {
         if self.phase != Phase::Stable || self.standby != Standby::None || !self.all_stable(members) {
+            self.orphans.clear();
             return;
         }
         let alone = !members.others().any(|(_, p)| p.alive() && !p.left);
         let now = cx.mono();
+        // Two others may be passing a group between them, and what they say of it come late or in another order.
+        let certain = if self.partners(members).count() < 2 { Duration::ZERO } else { cx.settings.max_rexmit_delay * 4 };
         let mut taken = Vec::new();
         for (i, settings) in cx.settings.groups.iter().enumerate() {
             let group = GroupId(i);
@@ -64,21 +75,20 @@ impl Takeover {
             if self.slots.get(group).and_then(|s| s.not_before).is_some_and(|at| now < at) {
                 continue;
             }
-            let responsible = self.responsible(members, &settings.node);
+            let before_me = self.before_me(members, &settings.node);
             let since = *self.orphans.entry(group).or_insert(now);
-            if responsible == members.me {
-                let own = settings.node == cx.settings.me;
-                let reason = if own {
-                    "own group, held by no other node".to_owned()
-                } else {
-                    format!("taken over: {} is not there", settings.node)
-                };
-                taken.push((group, !own, reason));
-            } else if now - since >= ORPHANED {
-                taken.push((group, false, format!("taken over: {} does not take it", members.name(responsible))));
-            } else {
-                cx.timers.set_once(Timer::Ownership, since + ORPHANED);
+            let wait = certain + ORPHANED * u32::try_from(before_me.len()).unwrap_or(u32::MAX);
+            if now - since < wait {
+                cx.timers.set_once(Timer::Ownership, since + wait);
+                continue;
             }
+            let own = settings.node == cx.settings.me;
+            let (on_loan, reason) = match before_me.first() {
+                None if own => (false, "own group, held by no other node".to_owned()),
+                None => (true, format!("taken over: {} is not there", settings.node)),
+                Some(node) => (false, format!("taken over: {} does not take it", members.name(*node))),
+            };
+            taken.push((group, on_loan, reason));
         }
         let claim_halves = alone && self.hollow != Set::All;
         if claim_halves {
@@ -221,12 +231,12 @@ impl Takeover {
         members.others().map(|(n, _)| n).find(|n| self.others.get(*n).is_some_and(|o| o.held.contains(&group)))
     }
 
-    /// The node that should hold a group of `node` if nobody does.
-    fn responsible(&self, members: &Members, node: &str) -> usize {
+    /// The nodes that should rather take a group of `node` than this one: those there from its preferred node on.
+    fn before_me(&self, members: &Members, node: &str) -> Vec<usize> {
         let count = members.peers.len();
         let preferred = members.peers.iter().position(|p| p.name == node).unwrap_or_default();
-        let there = |n: &usize| *n == members.me || self.takes_part(members, *n);
-        (0..count).map(|step| (preferred + step) % count).find(there).unwrap_or(members.me)
+        let in_turn = (0..count).map(|step| (preferred + step) % count);
+        in_turn.take_while(|n| *n != members.me).filter(|n| self.takes_part(members, *n)).collect()
     }
 
     /// Groups of `node` that are here on loan.

@@ -165,6 +165,14 @@ impl Takeover {
         }
     }
 
+    /// A request that nobody has answered is given up, as nothing has moved.
+    pub(super) fn withdraw(&mut self, cx: &mut Cx<'_>) {
+        if matches!(self.standby, Standby::Asked(_)) {
+            self.standby = Standby::None;
+            cx.timers.clear(Timer::Standby);
+        }
+    }
+
     /// It has lasted too long.
     pub(super) fn deal_expired(&mut self, cx: &mut Cx<'_>) {
         match &self.standby {
@@ -212,8 +220,11 @@ impl Takeover {
             cx.voice.warn(format!("standby message [me] from {from} ignored.  local resources in flux."));
             return;
         }
+        self.standby = Standby::Offered(deal.clone());
+        if cx.settings.nodes.len() > 2 {
+            self.report(cx, None);
+        }
         self.say_ask(cx, members, &deal, "other");
-        self.standby = Standby::Offered(deal);
         cx.timers.set(Timer::Standby, cx.after(FIRST_MOVE));
     }
 
