@@ -83,6 +83,11 @@ impl Slots {
         groups.iter().all(|g| self.get(*g).is_none_or(Slot::calm))
     }
 
+    /// A group that is not claimed any more still runs, or may.
+    pub(super) fn letting_go(&self) -> bool {
+        self.slots.iter().any(|s| !s.claimed && !s.calm())
+    }
+
     /// Nothing runs and nothing is under way.
     pub(super) fn all_stopped(&self) -> bool {
         self.slots.iter().all(|s| s.calm() && s.run == Run::Stopped)

@@ -85,6 +85,8 @@ pub(super) struct Takeover {
     /// A stop waits until nothing is in motion.
     pending: Option<After>,
     starting_said: u32,
+    /// What the last report said of `isstable`.
+    told_stable: bool,
     /// Groups of a dead node are being started: `mach_down` is to be told.
     mach_down: bool,
     /// Groups nobody holds although another node should, since when.
@@ -103,6 +105,7 @@ impl Takeover {
             standby: Standby::None,
             pending: None,
             starting_said: 0,
+            told_stable: false,
             mach_down: false,
             orphans: BTreeMap::new(),
             doubles: BTreeMap::new(),
@@ -302,6 +305,9 @@ impl Takeover {
                         self.tell_mach_down(cx);
                     }
                 }
+                if !self.told_stable && self.at_rest(cx.settings.nodes.len() > 2) {
+                    self.report(cx, None);
+                }
             }
         }
         self.slots.pump(cx);
@@ -369,16 +375,11 @@ impl Takeover {
     }
 
     /// Tells everybody what this node holds.
-    fn report(&self, cx: &mut Cx<'_>, info: Option<&str>) {
+    fn report(&mut self, cx: &mut Cx<'_>, info: Option<&str>) {
         let claimed = self.slots.claimed();
         let many = cx.settings.nodes.len() > 2;
-        let moving = match self.standby {
-            Standby::Releasing(_) | Standby::Released(_) => true,
-            // Of two nodes only the giver is in transition. A third one has to know of both.
-            Standby::Offered(_) | Standby::Acquiring(_) => many,
-            Standby::None | Standby::Asked(_) => false,
-        };
-        let stable = self.phase == Phase::Stable && !moving;
+        let stable = self.at_rest(many);
+        self.told_stable = stable;
         let mut message = Message::new("resource")
             .with("rsc_hold", sets::project(cx.settings, &claimed, self.hollow, &cx.settings.me).word())
             .with("rtype", "full")
@@ -390,6 +391,17 @@ impl Takeover {
             message = message.with(sets::LIST, sets::list(&claimed));
         }
         cx.say(message);
+    }
+
+    /// What `isstable` says.
+    fn at_rest(&self, many: bool) -> bool {
+        let handshake = match self.standby {
+            Standby::Releasing(_) | Standby::Released(_) => true,
+            // Of two nodes only the giver is in transition. A third one has to know of both.
+            Standby::Offered(_) | Standby::Acquiring(_) => many,
+            Standby::None | Standby::Asked(_) => false,
+        };
+        self.phase == Phase::Stable && !handshake && !self.slots.letting_go()
     }
 
     fn say_starting(&mut self, cx: &mut Cx<'_>) {
@@ -442,6 +454,8 @@ impl Takeover {
             *other = Other::default();
         }
         self.slots.forgive();
+        // Whose turn it is has changed.
+        self.orphans.clear();
         self.cancel_deal(cx, node);
     }
 

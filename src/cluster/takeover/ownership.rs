@@ -62,8 +62,16 @@ impl Takeover {
         }
         let alone = !members.others().any(|(_, p)| p.alive() && !p.left);
         let now = cx.mono();
-        // Two others may be passing a group between them, and what they say of it come late or in another order.
-        let certain = if self.partners(members).count() < 2 { Duration::ZERO } else { cx.settings.max_rexmit_delay * 4 };
+        let joining = members.others().any(|(n, p)| p.alive() && !p.left && !self.takes_part(members, n));
+        let certain = if joining {
+            // It may act on what we said before it began to listen.
+            ORPHANED
+        } else if self.partners(members).count() < 2 {
+            Duration::ZERO
+        } else {
+            // Two others may be passing a group between them, and what they say of it come late or in another order.
+            cx.settings.max_rexmit_delay * 4
+        };
         let mut taken = Vec::new();
         for (i, settings) in cx.settings.groups.iter().enumerate() {
             let group = GroupId(i);
@@ -108,7 +116,7 @@ impl Takeover {
 
     /// A group that two nodes claim for longer than a misunderstanding lasts: the less entitled one lets go.
     pub(super) fn resolve_doubles(&mut self, cx: &mut Cx<'_>, members: &Members) {
-        if self.phase != Phase::Stable || self.standby != Standby::None {
+        if self.phase != Phase::Stable || !matches!(self.standby, Standby::None | Standby::Asked(_)) {
             return;
         }
         let now = cx.mono();
@@ -136,6 +144,7 @@ impl Takeover {
             }
         }
         if released {
+            self.withdraw(cx);
             self.report(cx, None);
         }
     }

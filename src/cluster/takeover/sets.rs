@@ -98,3 +98,27 @@ pub(super) fn from_list(text: &str, count: usize) -> Groups {
 
 /// The field with the exact list.
 pub(super) const LIST: &str = "lvsha_groups";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_round_trip_and_mirror() {
+        for set in [Set::None, Set::Local, Set::Foreign, Set::All] {
+            assert_eq!(Set::from_word(set.word()), Some(set));
+            assert_eq!(set.mirrored().mirrored(), set);
+            assert_eq!(Set::of(set.local(), set.foreign()), set);
+            assert_eq!(set.with(Set::All).without(set), Set::All.without(set));
+        }
+        assert_eq!(Set::Local.mirrored(), Set::Foreign);
+        assert_eq!(Set::from_word("transition"), None);
+    }
+
+    #[test]
+    fn lists_are_bounded() {
+        let groups = Groups::from([GroupId(0), GroupId(2)]);
+        assert_eq!(list(&groups), "0 2");
+        assert_eq!(from_list("0 2 7 x -1", 3), groups);
+    }
+}

@@ -1,0 +1,402 @@
+//! The cluster core in a seeded world of faults (`sim`): whatever happens, a group never has two owners that can hear each
+//! other, and once the faults end every group has one.
+//!
+//! `LVS_HA_SIM_SEEDS=n` sets the number of seeds, `LVS_HA_SIM_SEED=n` replays one and prints what happens.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+mod sim;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lvs_ha::cluster::io::{Command, Set, View};
+use lvs_ha::config::settings::Failback;
+use sim::{Chance, DEADTIME, KEEPALIVE, LONGEST_SCRIPT, SECOND, Weather, World, random_set};
+
+const SEEDS: u64 = 10_000;
+const THREADS: u64 = 2;
+
+/// A two-node world with one group of each node, both daemons running and every group at home.
+fn pair(seed: u64, failback: Failback) -> World {
+    let mut world = World::new(seed, 2, &[0, 1], failback, 1);
+    world.trace = std::env::var_os("LVS_HA_SIM_TRACE").is_some();
+    world.boot(0);
+    world.boot(1);
+    world.run(14 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+    world
+}
+
+fn expect_owners(world: &World, owners: &[Option<usize>]) {
+    for (group, owner) in owners.iter().enumerate() {
+        assert_eq!(world.owners(group), owner.iter().copied().collect::<Vec<_>>(), "owners of group {group}");
+    }
+}
+
+/// Every group is held by one machine, every running node is at rest and agrees with the others.
+fn in_order(world: &World) -> Result<(), String> {
+    for group in 0..world.group_count() {
+        let owners = world.owners(group);
+        if owners.len() != 1 {
+            return Err(format!("group {group} is held by {owners:?}"));
+        }
+    }
+    let views: Vec<View> = (0..world.count()).filter_map(|m| world.node(m)).map(|n| n.view()).collect();
+    let owners = |v: &View| v.groups.iter().map(|g| g.owner.clone()).collect::<Vec<_>>();
+    for view in &views {
+        if !view.stable {
+            return Err(format!("not at rest: {view:?}"));
+        }
+        if owners(view) != owners(&views[0]) {
+            return Err(format!("nodes disagree: {:?} and {:?}", owners(view), owners(&views[0])));
+        }
+    }
+    Ok(())
+}
+
+fn expect_order(world: &World) {
+    if let Err(why) = in_order(world) {
+        panic!("at the end {why}");
+    }
+}
+
+/// One life of a cluster.
+fn live(seed: u64, trace: bool) {
+    let mut dice = Chance::new(seed ^ 0xABCD_EF01);
+    let nodes = if dice.percent(70) { 2 } else { 3 };
+    let count = usize::try_from(dice.range(1, 4)).unwrap();
+    let groups: Vec<usize> = (0..count).map(|_| usize::try_from(dice.range(0, nodes)).unwrap()).collect();
+    let failback = if dice.percent(60) { Failback::On } else { Failback::Off };
+    let links = if dice.percent(20) { 2 } else { 1 };
+    let mut world = World::new(seed, usize::try_from(nodes).unwrap(), &groups, failback, links);
+    world.trace = trace;
+    if trace {
+        println!("seed {seed}: {nodes} nodes, groups of {groups:?}, failback {failback:?}, {links} links");
+    }
+    // Worlds without partitions, heavy loss and sleep are never excused.
+    let kind = dice.range(0, 4);
+    let fails = dice.percent(10);
+    if fails {
+        world.failing_starts = 20;
+    }
+    if dice.percent(80) {
+        world.weather = Weather { loss: dice.range(0, 3), twice: dice.range(0, 20), delay: dice.range(1_000, 120_000) };
+    }
+    for machine in 0..world.count() {
+        world.boot(machine);
+        let wait = if dice.percent(50) { dice.range(0, 300_000) } else { dice.range(2 * SECOND, 4 * SECOND) };
+        world.run(wait);
+    }
+    if dice.percent(60) {
+        world.run(11 * SECOND);
+    }
+    for _ in 0..dice.range(2, 7) {
+        fault(&mut world, &mut dice, kind);
+        let wait = if dice.percent(40) { dice.range(0, SECOND) } else { dice.range(SECOND, 5 * SECOND) };
+        world.run(wait);
+    }
+    // The faults end; everybody is there again.
+    calm(&mut world);
+    while (0..world.count()).any(|m| world.is_stopping(m)) {
+        world.run(SECOND);
+    }
+    for machine in 0..world.count() {
+        world.boot(machine);
+    }
+    // A restart, its 10 s pause and a handshake; after a failed start half a minute, twice.
+    let bound = if world.failed_starts > 0 { 100 } else { 27 };
+    let to_the_end = dice.percent(10);
+    for _ in 0..bound {
+        world.run(SECOND);
+        let all_there = (0..world.count()).all(|m| world.node(m).is_some());
+        if !to_the_end && all_there && in_order(&world).is_ok() {
+            break;
+        }
+    }
+    expect_order(&world);
+    let victim = usize::try_from(dice.range(0, nodes)).unwrap();
+    world.crash(victim);
+    world.run(DEADTIME + 3 * SECOND + 2 * KEEPALIVE + 2 * LONGEST_SCRIPT);
+    expect_order(&world);
+}
+
+fn calm(world: &mut World) {
+    world.weather = Weather { delay: 2_000, ..Weather::default() };
+    world.failing_starts = 0;
+    for from in 0..world.count() {
+        for to in 0..world.count() {
+            world.set_cut(from, to, false);
+        }
+    }
+}
+
+fn fault(world: &mut World, dice: &mut Chance, kind: u64) {
+    let count = u64::try_from(world.count()).unwrap();
+    let machine = usize::try_from(dice.range(0, count)).unwrap();
+    let other = (machine + 1) % world.count();
+    match dice.range(0, if kind == 0 { 10 } else { 7 }) {
+        0 => world.crash(machine),
+        1 => {
+            // Power loss and back, often faster than the dead time.
+            world.crash(machine);
+            let wait = dice.range(100_000, 2 * SECOND);
+            world.run(wait);
+            world.boot(machine);
+        }
+        2 => world.command(machine, Command::Stop),
+        3 => {
+            let set = random_set(dice);
+            world.command(machine, Command::Standby(set));
+        }
+        4 => {
+            let set = random_set(dice);
+            world.command(machine, Command::Takeover(set));
+        }
+        5 | 6 => world.boot(machine),
+        7 => {
+            // Links break, in one direction or both, and are mended after a while.
+            let both = dice.percent(70);
+            world.set_cut(machine, other, true);
+            if both {
+                world.set_cut(other, machine, true);
+            }
+            let wait = dice.range(200_000, 6 * SECOND);
+            world.run(wait);
+            world.set_cut(machine, other, false);
+            world.set_cut(other, machine, false);
+        }
+        8 => {
+            let length = dice.range(100_000, 3 * SECOND);
+            world.pause(machine, length);
+        }
+        _ => {
+            let before = world.weather;
+            world.weather.loss = dice.range(10, 60);
+            let wait = dice.range(SECOND, 4 * SECOND);
+            world.blind(wait);
+            world.run(wait);
+            world.weather = before;
+        }
+    }
+}
+
+#[test]
+fn groups_have_one_owner_whatever_happens() {
+    if let Ok(seed) = std::env::var("LVS_HA_SIM_SEED") {
+        live(seed.parse().expect("LVS_HA_SIM_SEED is a number"), true);
+        return;
+    }
+    let seeds = std::env::var("LVS_HA_SIM_SEEDS").map_or(SEEDS, |n| n.parse().expect("LVS_HA_SIM_SEEDS is a number"));
+    let some = |thread: u64| {
+        let mut failed = Vec::new();
+        for seed in (thread..seeds).step_by(usize::try_from(THREADS).unwrap()) {
+            if let Err(why) = catch_unwind(AssertUnwindSafe(|| live(seed, false))) {
+                let text = why.downcast_ref::<String>().cloned().or_else(|| why.downcast_ref::<&str>().map(|s| (*s).into()));
+                failed.push((seed, text.unwrap_or_default()));
+                if failed.len() > 20 {
+                    break;
+                }
+            }
+        }
+        failed
+    };
+    let failed: Vec<(u64, String)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|t| scope.spawn(move || some(t))).collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+    });
+    for (seed, why) in &failed {
+        println!("seed {seed}: {why}");
+    }
+    assert!(failed.is_empty(), "{} of {seeds} seeds failed; LVS_HA_SIM_SEED=n replays one", failed.len());
+}
+
+#[test]
+fn a_pair_starts_and_a_crash_is_taken_over() {
+    let mut world = pair(1, Failback::On);
+    world.crash(0);
+    world.run(3 * SECOND);
+    expect_owners(&world, &[Some(1), Some(1)]);
+    world.boot(0);
+    world.run(8 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+}
+
+#[test]
+fn without_failback_a_group_stays() {
+    let mut world = pair(2, Failback::Off);
+    world.crash(0);
+    world.run(3 * SECOND);
+    world.boot(0);
+    world.run(8 * SECOND);
+    expect_owners(&world, &[Some(1), Some(1)]);
+}
+
+#[test]
+fn a_stop_hands_over_and_standby_moves() {
+    let mut world = pair(3, Failback::On);
+    world.command(0, Command::Standby(Set::All));
+    world.run(3 * SECOND);
+    expect_owners(&world, &[Some(1), Some(1)]);
+    world.command(0, Command::Takeover(Set::Local));
+    world.run(3 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+    world.command(1, Command::Stop);
+    world.run(6 * SECOND);
+    expect_owners(&world, &[Some(0), Some(0)]);
+    assert!(!world.is_on(1));
+}
+
+/// The giver must not take back what it has just given because the taker's report is still on the way, and a taker that loses
+/// power and comes back at once must not start what the giver is still stopping.
+#[test]
+fn a_crash_in_the_middle_of_a_handshake() {
+    for crash_after in (0..1_800_000).step_by(60_000) {
+        for back_after in [40_000, 300_000, 900_000] {
+            let mut world = pair(4, Failback::On);
+            world.weather.delay = 60_000;
+            world.command(0, Command::Standby(Set::All));
+            world.run(crash_after);
+            world.crash(1);
+            world.run(back_after);
+            world.boot(1);
+            world.run(25 * SECOND);
+            expect_order(&world);
+        }
+    }
+}
+
+#[test]
+fn a_giver_that_crashes_leaves_no_group_behind() {
+    for crash_after in (0..1_800_000).step_by(60_000) {
+        let mut world = pair(5, Failback::On);
+        world.command(0, Command::Standby(Set::All));
+        world.run(crash_after);
+        world.crash(0);
+        world.run(6 * SECOND);
+        expect_owners(&world, &[Some(1), Some(1)]);
+    }
+}
+
+/// Half a minute of patience after a failed start is for a group that another node may run, not for one nobody else can.
+#[test]
+fn a_failed_start_is_tried_again_when_the_other_node_is_gone() {
+    let mut world = pair(6, Failback::On);
+    world.failing_starts = 100;
+    world.command(0, Command::Standby(Set::All));
+    world.run(4 * SECOND);
+    expect_owners(&world, &[None, Some(1)]);
+    world.failing_starts = 0;
+    world.crash(0);
+    world.run(4 * SECOND);
+    expect_owners(&world, &[Some(1), Some(1)]);
+}
+
+/// A group that fails to start is not lost: half a minute later it is offered to the other node.
+#[test]
+fn a_group_that_does_not_start_is_passed_on() {
+    let mut world = pair(7, Failback::Off);
+    world.crash(0);
+    world.run(3 * SECOND);
+    world.boot(0);
+    world.run(3 * SECOND);
+    world.failing_starts = 100;
+    world.command(1, Command::Standby(Set::Foreign));
+    world.run(3 * SECOND);
+    assert_eq!(world.owners(0), [0_usize; 0]);
+    world.failing_starts = 0;
+    world.run(32 * SECOND);
+    expect_order(&world);
+}
+
+/// Whoever slept through its dead time has been replaced: it lets go before it speaks, and joins as a new run.
+#[test]
+fn a_node_that_slept_lets_go_and_comes_back() {
+    let mut world = pair(8, Failback::On);
+    world.pause(0, 3 * SECOND);
+    world.run(2_900_000);
+    assert_eq!(world.owners(0), [0, 1], "its resources stay while it sleeps, and are taken over");
+    world.run(SECOND);
+    assert_eq!(world.owners(0), [1]);
+    assert!(world.log.iter().any(|(_, on, _, text)| *on == 0 && text.contains("No local heartbeat")));
+    world.run(12 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+    let partition = world.log.iter().any(|(.., text)| text.contains("returning after partition"));
+    assert!(!partition, "a node that slept must not look like a healed partition");
+}
+
+/// Late by less than the dead time is no reason for anything.
+#[test]
+fn a_short_sleep_changes_nothing() {
+    let mut world = pair(9, Failback::On);
+    let before = world.log.len();
+    world.pause(0, 700_000);
+    world.run(5 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+    let texts: Vec<&str> = world.log[before..].iter().map(|l| l.3.as_str()).filter(|t| !t.contains("Late heartbeat")).collect();
+    assert_eq!(texts, [""; 0]);
+}
+
+/// Two nodes that never heard each other both hold everything when the links come up: that is a partition as well.
+#[test]
+fn nodes_that_started_apart_find_together() {
+    let mut world = World::new(10, 2, &[0, 1], Failback::On, 1);
+    world.trace = std::env::var_os("LVS_HA_SIM_TRACE").is_some();
+    world.set_cut(0, 1, true);
+    world.set_cut(1, 0, true);
+    world.boot(0);
+    world.boot(1);
+    world.run(6 * SECOND);
+    assert_eq!((world.owners(0), world.owners(1)), (vec![0, 1], vec![0, 1]));
+    world.set_cut(0, 1, false);
+    world.set_cut(1, 0, false);
+    world.run(25 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+}
+
+/// A healed partition restarts both, as the original's nodes do.
+#[test]
+fn a_healed_partition_restarts_both() {
+    let mut world = pair(11, Failback::On);
+    world.set_cut(0, 1, true);
+    world.set_cut(1, 0, true);
+    world.run(4 * SECOND);
+    assert_eq!((world.owners(0), world.owners(1)), (vec![0, 1], vec![0, 1]));
+    world.set_cut(0, 1, false);
+    world.set_cut(1, 0, false);
+    world.run(25 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+    let restarts = world.log.iter().filter(|(.., text)| text == "Cluster node alpha returning after partition.").count();
+    assert_eq!(restarts, 1);
+}
+
+/// Of three nodes the next in line takes a dead node's group, and only that one.
+#[test]
+fn of_three_nodes_one_takes_over() {
+    let mut world = World::new(12, 3, &[0, 1, 2, 2], Failback::On, 1);
+    world.trace = std::env::var_os("LVS_HA_SIM_TRACE").is_some();
+    for machine in 0..3 {
+        world.boot(machine);
+    }
+    world.run(16 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1), Some(2), Some(2)]);
+    world.crash(2);
+    world.run(5 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1), Some(0), Some(0)]);
+    world.boot(2);
+    world.run(10 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1), Some(2), Some(2)]);
+    world.crash(0);
+    world.run(5 * SECOND);
+    expect_owners(&world, &[Some(1), Some(1), Some(2), Some(2)]);
+}
+
+/// A stop is not kept waiting by a request that nobody answers.
+#[test]
+fn a_stop_does_not_wait_for_an_answer() {
+    let mut world = pair(13, Failback::On);
+    world.set_cut(0, 1, true);
+    world.command(0, Command::Standby(Set::All));
+    world.command(0, Command::Stop);
+    world.run(5 * SECOND);
+    assert!(!world.is_on(0));
+}
