@@ -13,7 +13,7 @@
 //! | [`control`] | the control socket: requests and answers as JSON lines | `status::snapshot` |
 //! | [`status`] | what a daemon tells about itself, as plain data, and its rendering | - |
 //! | [`state`] | what must survive a restart: generation, uuid, the record of what is ours | - |
-//! | [`log`] | log files and syslog, never blocking | - |
+//! | [`log`] | log files and syslog, never blocking | `cluster::io`, `config::settings` |
 //! | [`daemon`] | composition: clock, sockets, tasks, signals | everything |
 //! | [`cli`] | one folder a command, and the dispatch on the command's name | everything |
 //! | [`sys`] | the only `unsafe` | - |

@@ -82,9 +82,6 @@ impl Reader<'_> {
                 }
                 at += name.len() + 1;
             }
-            if list.is_empty() {
-                self.preface(format!("Bad {kind} list []"));
-            }
         }
         if self.found.len() == before && self.file.apiauth.iter().any(|a| a.client == auth.client) {
             self.preface(format!("Duplicate apiauth directive for API client {}: [{}]", auth.client, auth.text));

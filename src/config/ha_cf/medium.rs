@@ -119,7 +119,7 @@ impl Reader<'_> {
         let fields = line.fields();
         let interface = fields.first().map_or("", |f| f.value.as_str());
         match fields.get(1) {
-            None => self.error(line.span(), format!("glib: ucast6: [{interface}] missing target IP address/hostname")),
+            None => self.error(line.span(), format!("glib: ucast6 [{interface}] missing ucast6 address")),
             Some(_) => self.no_ipv6(line.span(), "ucast6", "ucast"),
         }
     }
@@ -130,7 +130,7 @@ impl Reader<'_> {
         match fields.get(1) {
             None => self.error(line.span(), format!("glib: mcast6 [{interface}] missing mcast6 address")),
             Some(group) if !group.value.parse::<Ipv6Addr>().is_ok_and(|a| a.is_multicast()) => {
-                self.error(group.span, format!("glib: mcast6 [{interface}] bad addr [{}]", group.value));
+                self.error(group.span, format!("glib:  mcast6 [{interface}] bad addr [{}]", group.value));
             }
             Some(_) => self.no_ipv6(line.span(), "mcast6", "mcast"),
         }
