@@ -318,7 +318,7 @@ impl Host {
 }
 
 /// Where `tests/lab` unpacked Debian's packages.
-fn originals() -> anyhow::Result<PathBuf> {
+pub fn originals() -> anyhow::Result<PathBuf> {
     let cache = std::env::var("LVS_HA_LAB_CACHE").unwrap_or_else(|_| "/var/cache/lvs-ha-lab".to_owned());
     let dir = PathBuf::from(cache).join("originals");
     ensure!(dir.join("usr").is_dir(), "the original programs are not in {}: tests/lab fetches them", dir.display());

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::lab::Lab;
-use crate::{arena, cases, option};
+use crate::{arena, cases, host, option};
 
 /// Why a case failed.
 pub type Failure = anyhow::Error;
@@ -31,6 +31,8 @@ pub struct Case {
     pub needs: Kernel,
     /// Only with `--all`.
     pub long: bool,
+    /// Whether a host of it has Debian's programs: `tests/lab` fetches them.
+    pub originals: bool,
     /// What it does: an error is a failure.
     pub run: fn(&mut Lab) -> Result<(), Failure>,
 }
@@ -38,7 +40,7 @@ pub struct Case {
 impl Case {
     /// A case for every run.
     pub const fn new(name: &'static str, needs: Kernel, run: fn(&mut Lab) -> Result<(), Failure>) -> Self {
-        Self { name, needs, long: false, run }
+        Self { name, needs, long: false, originals: false, run }
     }
 
     /// The same, only run with `--all`.
@@ -46,6 +48,13 @@ impl Case {
     #[allow(dead_code)] // for the cases to come
     pub const fn long(mut self) -> Self {
         self.long = true;
+        self
+    }
+
+    /// The same, with hosts that have Debian's programs.
+    #[must_use]
+    pub const fn originals(mut self) -> Self {
+        self.originals = true;
         self
     }
 }
@@ -108,9 +117,15 @@ fn strict() -> bool {
 fn run(chosen: Vec<Case>) -> anyhow::Result<ExitCode> {
     arena::enter()?;
     let ipvs = chosen.iter().any(|c| c.needs == Kernel::Ipvs) && arena::has_ipvs();
-    let (able, unable): (Vec<Case>, Vec<Case>) = chosen.into_iter().partition(|c| c.needs == Kernel::Any || ipvs);
+    let hindrance = |case: &Case| {
+        if case.needs == Kernel::Ipvs && !ipvs {
+            return Some("this kernel has no IPVS".to_owned());
+        }
+        case.originals.then(host::originals).and_then(Result::err).map(|e| e.to_string())
+    };
+    let (able, unable): (Vec<Case>, Vec<Case>) = chosen.into_iter().partition(|c| hindrance(c).is_none());
     for case in &unable {
-        println!("NOT RUN (this kernel has no IPVS): {}", case.name);
+        println!("NOT RUN ({}): {}", hindrance(case).unwrap_or_default(), case.name);
     }
     let jobs = std::env::var("LVS_HA_LAB_JOBS").ok().and_then(|n| n.parse().ok()).unwrap_or(8);
     let (next, passed) = (AtomicUsize::new(0), AtomicUsize::new(0));

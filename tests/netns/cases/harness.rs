@@ -5,7 +5,7 @@ use anyhow::ensure;
 use crate::host::root;
 use crate::lab::Lab;
 use crate::runner::{Case, Failure, Kernel};
-use crate::table::{self, Machine};
+use crate::table::{self, Machine, Product};
 
 pub const CASES: &[Case] = &[
     Case::new("harness/hosts meet on their network only", Kernel::Any, hosts_meet),
@@ -13,6 +13,7 @@ pub const CASES: &[Case] = &[
     Case::new("harness/power loss takes processes and addresses, not the disk", Kernel::Any, power_loss),
     Case::new("harness/a pulled cable cuts, a plugged one heals", Kernel::Any, cable),
     Case::new("harness/the Vagrantfile has the table's hosts", Kernel::Any, vagrantfile),
+    Case::new("harness/a host has the originals, the one beside it ours", Kernel::Any, originals).originals(),
     Case::new("harness/this kernel balances with IPVS", Kernel::Ipvs, has_ipvs),
 ];
 
@@ -87,6 +88,20 @@ fn vagrantfile(_: &mut Lab) -> Result<(), Failure> {
         })
         .collect();
     ensure!(said == wanted, "the Vagrantfile says\n{}\nthe table\n{}", said.join("\n"), wanted.join("\n"));
+    Ok(())
+}
+
+fn originals(lab: &mut Lab) -> Result<(), Failure> {
+    let original = Machine::new("a", "10.9.0.1/24").product(Product::Originals);
+    lab.start(&[original, Machine::new("b", "10.9.0.2/24")])?;
+    let version = lab.host("a")?.run("/usr/libexec/heartbeat/heartbeat -V")?.ok()?;
+    ensure!(version.starts_with("3.0.6"), "{version}");
+    for (host, origin) in [("a", "perl"), ("b", "/lvs-ha")] {
+        let seen = lab
+            .host(host)?
+            .run("head -c 100 /usr/sbin/ldirectord | head -n 1 | tr -d '\\0'; readlink -f /usr/sbin/ldirectord")?;
+        ensure!(seen.out.contains(origin), "ldirectord of host {host}: {}", seen.text());
+    }
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! The cases, one file an area. A new file adds its `CASES` here.
 
 mod harness;
+mod ipvsadm;
 mod resources;
 
 use crate::runner::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    [harness::CASES, resources::CASES].concat()
+    [harness::CASES, resources::CASES, ipvsadm::CASES].concat()
 }
