@@ -58,7 +58,7 @@ async fn ask(spec: Spec) -> Result<String, Failure> {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     /// The network or the operating system.
-    #[error("{what}: {}", Chain(.source))]
+    #[error("{what}: {source}")]
     Io {
         /// What was tried.
         what: &'static str,
@@ -66,7 +66,7 @@ enum Failure {
         source: io::Error,
     },
     /// The HTTP exchange.
-    #[error("{}", Chain(.0))]
+    #[error("{}", Cause(.0))]
     Http(#[from] reqwest::Error),
     /// The answer is not the one that was asked for.
     #[error("{0}")]
@@ -80,23 +80,20 @@ impl Failure {
     }
 }
 
-/// An error with all its causes on one line, each said once.
-struct Chain<'a, E>(&'a E);
+/// The causes of an error, without the outer layers that say no more than that a request has failed.
+struct Cause<'a>(&'a reqwest::Error);
 
-impl<E: std::error::Error> fmt::Display for Chain<'_, E> {
+impl fmt::Display for Cause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
-        f.write_str(&said)?;
-        let mut next = self.0.source();
+        let mut causes = vec![self.0.to_string()];
+        let mut next = std::error::Error::source(self.0);
         while let Some(error) = next {
-            let text = error.to_string();
-            if !said.contains(&text) {
-                write!(f, ": {text}")?;
-                said = text;
-            }
+            causes.push(error.to_string());
             next = error.source();
         }
-        Ok(())
+        let layer = |text: &str| text.starts_with("error sending request") || text.starts_with("client error (");
+        let first = causes.iter().position(|c| !layer(c)).unwrap_or(0);
+        f.write_str(&causes.get(first..).unwrap_or_default().join(": "))
     }
 }
 
