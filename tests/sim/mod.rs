@@ -481,6 +481,7 @@ fn settings(me: usize, nodes: usize, groups: &[usize], failback: Failback, links
         failback,
         keys: Keys { active: 1, keys: vec![Key { number: 1, method: Method::Crc, secret: Vec::new() }] },
         groups: groups.iter().enumerate().map(group).collect(),
+        builtin: true,
         msgfmt: MsgFmt::Netstring,
         max_rexmit_delay: Duration::from_millis(250),
         log_badpack: true,
