@@ -1,4 +1,14 @@
-//! Resources: starting, stopping and asking them.
+//! Resources: what one is asked to do (`action`), how a script is run (`exec`), a whole group (`haresources`), and those
+//! that need no script (`builtin`).
 //!
-//! `action` is what is asked of a resource group and how it went, as values; `haresources` runs a group's line as
-//! Heartbeat's ResourceManager does; `exec` runs one script with a time limit; `builtin` are the resources that need no script.
+//! Which node holds which group is decided elsewhere; here a group is started or stopped, and told how that went.
+
+pub mod action;
+pub mod builtin;
+pub mod exec;
+pub mod haresources;
+
+use crate::cluster::io::Level;
+
+/// Where log lines go: level and text. It must not wait.
+pub type Tell = std::sync::Arc<dyn Fn(Level, &str) + Send + Sync>;

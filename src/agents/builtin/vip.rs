@@ -1,0 +1,213 @@
+//! The address resource: a bare address, `IPaddr` and `IPaddr2`.
+//!
+//! Start asks the network first, writes the record, adds the address and announces it; stop ends the announcement and
+//! removes it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::owned::{self, Owned};
+use super::peers::{Judgement, Peers};
+use crate::agents::Tell;
+use crate::cluster::io::Level;
+use crate::config::haresources::{AddressArg, AddressArgError};
+use crate::config::settings::Resource;
+use crate::net::addr::{self, Addresses, Label, Wanted};
+use crate::net::announce::{self, Burst};
+use crate::net::{Mac, probe};
+
+/// Why an address could not be started or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel or the routing table.
+    #[error(transparent)]
+    Address(#[from] addr::Error),
+    /// The record.
+    #[error(transparent)]
+    Record(#[from] owned::Error),
+    /// The network could not be asked.
+    #[error("cannot ask the network who has {ip}")]
+    Probe {
+        /// The address.
+        ip: IpAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody else has it.
+    #[error("{ip} is in use: the unknown host {mac} answers for it on {interface}; not taking it")]
+    InUse {
+        /// The address.
+        ip: IpAddr,
+        /// Who.
+        mac: Mac,
+        /// Where.
+        interface: String,
+    },
+}
+
+/// All address resources of a daemon.
+pub struct Vips {
+    addresses: Addresses,
+    owned: Owned,
+    peers: Arc<Peers>,
+    tell: Tell,
+    bursts: Mutex<HashMap<IpAddr, Burst>>,
+    /// Recorded by an earlier run and not claimed by this one yet. Locked while one of them is given up, so that it cannot be
+    /// started meanwhile.
+    leftovers: tokio::sync::Mutex<BTreeSet<IpAddr>>,
+}
+
+impl std::fmt::Debug for Vips {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vips").field("owned", &self.owned).field("peers", &self.peers).finish_non_exhaustive()
+    }
+}
+
+impl Vips {
+    /// With the kernel's connection, the record, what is known of the peers, and where to log.
+    #[must_use]
+    pub fn new(addresses: Addresses, owned: Owned, peers: Arc<Peers>, tell: Tell) -> Self {
+        let leftovers = tokio::sync::Mutex::new(owned.addresses().into_iter().collect());
+        Self { addresses, owned, peers, tell, bursts: Mutex::default(), leftovers }
+    }
+
+    /// Takes the address and announces it, also if it is here already: another host may have had it meanwhile.
+    pub async fn start(&self, wanted: &Wanted) -> Result<(), Error> {
+        self.leftovers.lock().await.remove(&wanted.ip);
+        let place = self.addresses.place(wanted).await?;
+        let interface = &place.interface;
+        if self.addresses.find(wanted.ip).await?.is_none()
+            && let IpAddr::V4(ip) = wanted.ip
+        {
+            let answer = probe::who_has(interface, ip).await.map_err(|source| Error::Probe { ip: wanted.ip, source })?;
+            match self.peers.judge(answer) {
+                Judgement::Free => {}
+                Judgement::Peer(peer) => (self.tell)(
+                    Level::Crit,
+                    &format!("Node {peer} still answers for {ip} on {}; taking it nevertheless.", interface.name),
+                ),
+                Judgement::Stranger(mac) => {
+                    return Err(Error::InUse { ip: wanted.ip, mac, interface: interface.name.clone() });
+                }
+            }
+        }
+        self.owned.insert(wanted.ip, &interface.name)?;
+        self.addresses.add(&place, &wanted.label).await?;
+        let (tell, ip) = (Arc::clone(&self.tell), wanted.ip);
+        let burst = announce::announce(interface, ip, move |e| {
+            tell(Level::Error, &format!("Cannot announce {ip} to the network: {e}"));
+        });
+        self.bursts.lock().unwrap_or_else(PoisonError::into_inner).insert(wanted.ip, burst);
+        Ok(())
+    }
+
+    /// Gives the address up; fine if it is not there.
+    pub async fn stop(&self, ip: IpAddr) -> Result<(), Error> {
+        if let Some(burst) = self.bursts.lock().unwrap_or_else(PoisonError::into_inner).remove(&ip) {
+            burst.stop();
+        }
+        self.leftovers.lock().await.remove(&ip);
+        self.addresses.remove(ip).await?;
+        self.owned.remove(ip)?;
+        Ok(())
+    }
+
+    /// Whether the address is on this host (the loopback not counted).
+    pub async fn runs(&self, ip: IpAddr) -> Result<bool, Error> {
+        Ok(self.addresses.find(ip).await?.is_some())
+    }
+
+    /// Addresses that an earlier run, which was killed, has added and this one has not started or stopped yet.
+    pub async fn leftovers(&self) -> Vec<IpAddr> {
+        self.leftovers.lock().await.iter().copied().collect()
+    }
+
+    /// Gives up the leftovers that another host has taken since. The others stay until it is known who is to hold them, so that a
+    /// quick restart is no outage.
+    pub async fn give_up_taken(&self) -> Result<(), Error> {
+        let interfaces = self.addresses.interfaces().await?;
+        for ip in self.leftovers().await {
+            let (Some(here), IpAddr::V4(v4)) = (self.addresses.find(ip).await?, ip) else { continue };
+            let Some(interface) = interfaces.iter().find(|i| i.index == here.index) else { continue };
+            let answer = probe::who_has(interface, v4).await.map_err(|source| Error::Probe { ip, source })?;
+            if let Some(mac) = answer {
+                self.give_up(ip, &format!("held by {mac} now")).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up every leftover that is not in `keep`.
+    pub async fn give_up_leftovers(&self, keep: &[IpAddr]) -> Result<(), Error> {
+        for ip in self.leftovers().await.into_iter().filter(|ip| !keep.contains(ip)) {
+            self.give_up(ip, "not to be held here").await?;
+        }
+        Ok(())
+    }
+
+    async fn give_up(&self, ip: IpAddr, why: &str) -> Result<(), Error> {
+        let mut leftovers = self.leftovers.lock().await;
+        if leftovers.remove(&ip) {
+            if self.addresses.remove(ip).await? {
+                (self.tell)(Level::Warn, &format!("Removed {ip}: left over from the last run and {why}."));
+            }
+            self.owned.remove(ip)?;
+        }
+        Ok(())
+    }
+
+    /// Learns the Ethernet address behind `ip`, which belongs to the peer `whom`. Nothing is learned where it does not answer
+    /// or its network is not attached.
+    pub async fn learn(&self, ip: Ipv4Addr, whom: &str) {
+        let wanted = Wanted { ip: IpAddr::V4(ip), prefix: None, interface: None, broadcast: None, label: Label::Interface };
+        // An own address may stand in the configuration among the peers'.
+        if !matches!(self.runs(wanted.ip).await, Ok(false)) {
+            return;
+        }
+        if let Ok(place) = self.addresses.place(&wanted).await
+            && let Ok(Some(mac)) = probe::who_has(&place.interface, ip).await
+        {
+            self.peers.learn(mac, whom);
+        }
+    }
+}
+
+/// Reads the argument of an address resource. `IPaddr` (and so a bare address) has a label of its own, as `ifconfig` users
+/// expect; `IPaddr2` has not.
+pub fn wanted(resource: &Resource) -> Result<Wanted, AddressArgError> {
+    let arg = AddressArg::parse(resource.args.first().unwrap_or(&resource.word))?;
+    let label = match arg.label {
+        Some(label) => Label::Named(label),
+        None if resource.script == "IPaddr" => Label::Free,
+        None => Label::Interface,
+    };
+    Ok(Wanted { ip: IpAddr::V4(arg.addr), prefix: arg.prefix, interface: arg.interface, broadcast: arg.broadcast, label })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::haresources::resource;
+
+    #[test]
+    fn the_script_decides_about_the_label() {
+        let label = |word| wanted(&resource(word)).unwrap().label;
+        assert_eq!(label("10.0.0.60"), Label::Free);
+        assert_eq!(label("IPaddr::10.0.0.60/24/eth0"), Label::Free);
+        assert_eq!(label("IPaddr2::10.0.0.60/24/eth0"), Label::Interface);
+        assert_eq!(label("IPaddr2::10.0.0.60/24/eth0:7"), Label::Named("eth0:7".into()));
+    }
+
+    #[test]
+    fn the_argument_is_taken_over() {
+        let all = wanted(&resource("IPaddr2::10.0.0.60/24/eth0/10.0.0.127")).unwrap();
+        assert_eq!((all.prefix, all.interface.as_deref()), (Some(24), Some("eth0")));
+        assert_eq!((all.ip.to_string().as_str(), all.broadcast), ("10.0.0.60", Some(Ipv4Addr::new(10, 0, 0, 127))));
+        let bare = wanted(&resource("10.0.0.60")).unwrap();
+        assert_eq!((bare.prefix, bare.interface, bare.broadcast), (None, None, None));
+        assert!(wanted(&resource("IPaddr::10.0.0/24")).is_err());
+    }
+}
