@@ -12,6 +12,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 mod cl_status;
 mod hb_standby;
 mod hb_takeover;
+pub mod heartbeat;
 pub mod ipvsadm;
 pub mod ldirectord;
 mod status;
@@ -30,6 +31,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "cl_status", help: "Ask heartbeat for one fact about the cluster", run: cl_status::run },
     Applet { name: "hb_standby", help: "Give resources to the other node", run: hb_standby::run },
     Applet { name: "hb_takeover", help: "Take resources from the other node", run: hb_takeover::run },
+    Applet { name: "heartbeat", help: "Start, stop or check the heartbeat daemon", run: heartbeat::run },
     Applet { name: "ipvsadm", help: "List the kernel's table of virtual services", run: ipvsadm::run },
     Applet { name: "ldirectord", help: "Watch real servers and keep the kernel's table", run: ldirectord::run },
 ];

@@ -8,7 +8,7 @@ use crate::config::settings::{Medium, PingNode};
 use crate::ipvs::model::Protocol;
 
 /// The port of heartbeat unless the services database has another for `ha-cluster`.
-const HA_CLUSTER: u16 = 694;
+pub(super) const HA_CLUSTER: u16 = 694;
 
 impl Resolver<'_> {
     /// The links and their UDP port.

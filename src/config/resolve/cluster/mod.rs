@@ -218,6 +218,13 @@ fn value<T: Copy>(set: &Option<Spanned<T>>, default: T) -> T {
     set.as_ref().map_or(default, |s| s.value)
 }
 
+/// The parameters of a file that sets none, as `heartbeat -D` prints them.
+#[must_use]
+pub fn defaults() -> Vec<(String, String)> {
+    let cf = ha_cf::File::default();
+    parameters(&cf, &timing::Timing::of(&cf), medium::HA_CLUSTER)
+}
+
 /// What `cl_status hbparameter` shows: what was written, else the original's defaults.
 fn parameters(cf: &ha_cf::File, timing: &timing::Timing, udpport: u16) -> Vec<(String, String)> {
     let ms = |d: Duration| format!("{}ms", d.as_millis());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Diagnostic, Resolver};
+use super::{Diagnostic, Resolver, ha_cf};
 
 /// All of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +21,25 @@ const DEADTIME: Duration = Duration::from_secs(30);
 /// An `initdead` below this is told to be short.
 const SHORT_INITDEAD: Duration = Duration::from_secs(10);
 
+impl Timing {
+    /// What is written, else the defaults.
+    pub(super) fn of(cf: &ha_cf::File) -> Self {
+        let deadtime = super::value(&cf.deadtime, DEADTIME);
+        Self {
+            keepalive: super::value(&cf.keepalive, KEEPALIVE),
+            deadtime,
+            warntime: super::value(&cf.warntime, deadtime / 2),
+            initdead: super::value(&cf.initdead, default_initdead(deadtime)),
+            deadping: super::value(&cf.deadping, deadtime),
+        }
+    }
+}
+
 impl Resolver<'_> {
     pub(super) fn timing(&mut self) -> Timing {
         let cf = self.files.ha_cf;
-        let keepalive = super::value(&cf.keepalive, KEEPALIVE);
-        let deadtime = super::value(&cf.deadtime, DEADTIME);
-        let initdead = super::value(&cf.initdead, default_initdead(deadtime));
-        let deadping = super::value(&cf.deadping, deadtime);
-        let warntime = super::value(&cf.warntime, deadtime / 2);
+        let timing = Timing::of(cf);
+        let Timing { keepalive, deadtime, warntime, initdead, deadping } = timing;
         let ms = |d: Duration| d.as_millis();
         if deadtime <= keepalive * 2 {
             let what = format!("Dead time [{}] is too small compared to keeplive [{}]", ms(deadtime), ms(keepalive));
@@ -60,7 +71,7 @@ impl Resolver<'_> {
             let what = format!("warntime [{}] is not less than deadtime [{}]", ms(warntime), ms(deadtime));
             self.push_late(Diagnostic::warning(set.span, what).hint("a late heartbeat is never told before the node is dead"));
         }
-        Timing { keepalive, deadtime, warntime, initdead, deadping }
+        timing
     }
 
     fn at(&mut self, place: Option<&super::Spanned<Duration>>, what: String, hint: &str) {
