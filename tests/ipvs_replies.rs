@@ -95,7 +95,7 @@ fn service_attr(entry: &ServiceEntry, what: &str) -> Value {
             Granularity::Mask(mask) => address(IpAddr::V4(mask.into())),
             Granularity::Prefix(length) => json!(length),
         },
-        "pe_name" => json!(persistence.unwrap().engine),
+        "pe_name" => json!(service.engine),
         "stats" | "stats64" => stats(&entry.stats),
         other => panic!("attribute {other} of a service"),
     }

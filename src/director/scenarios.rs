@@ -200,7 +200,13 @@ fn spec(host: u8) -> Spec {
 pub(super) fn virt(host: u8, reals: &[u8]) -> Virtual {
     let real = |&h: &u8| Real { dest: dest(h, 2), written: format!("10.0.0.{h}:80"), check: spec(h), line: 2 };
     Virtual {
-        service: Service { key: key(host), scheduler: "wrr".into(), flags: ServiceFlags::default(), persistence: None },
+        service: Service {
+            key: key(host),
+            scheduler: "wrr".into(),
+            flags: ServiceFlags::default(),
+            persistence: None,
+            engine: None,
+        },
         reals: reals.iter().map(real).collect(),
         fallback: Some(dest(99, 1)),
         quiescent: false,

@@ -55,7 +55,7 @@ fn diff_dests(found: &TableService, wanted: &TableService, out: &mut Vec<Command
 /// Whether the kernel would not notice the edit.
 fn same_service(found: &Service, wanted: &Service) -> bool {
     let persistence = |service: &Service| {
-        service.persistence.clone().map(|p| {
+        service.persistence.map(|p| {
             let host = Granularity::host(service.key.family());
             let fits = std::mem::discriminant(&host) == std::mem::discriminant(&p.granularity);
             Persistence { granularity: if fits { p.granularity } else { host }, ..p }
@@ -64,6 +64,7 @@ fn same_service(found: &Service, wanted: &Service) -> bool {
     found.scheduler == wanted.scheduler
         && found.flags.0 & FLAGS == wanted.flags.0 & FLAGS
         && persistence(found) == persistence(wanted)
+        && found.engine == wanted.engine
 }
 
 /// Whether the kernel would not notice the edit. It reports [`Forward::Local`] for real servers it serves itself,
@@ -108,9 +109,9 @@ mod tests {
             let services = list.into_iter().map(|(n, wrr, persistent, dests)| {
                 let key = key(n);
                 let granularity = Granularity::host(key.family());
-                let persistence = persistent.then_some(Persistence { timeout: 60, granularity, engine: None });
+                let persistence = persistent.then_some(Persistence { timeout: 60, granularity });
                 let scheduler = if wrr { "wrr" } else { "rr" }.to_owned();
-                let service = Service { key, scheduler, flags: ServiceFlags::default(), persistence };
+                let service = Service { key, scheduler, flags: ServiceFlags::default(), persistence, engine: None };
                 (key, TableService { service, dests: dests.into_iter().map(|d| (d.key, d)).collect() })
             });
             Table { services: services.collect() }
@@ -159,7 +160,8 @@ mod tests {
     }
 
     fn one(dests: Vec<Dest>) -> Table {
-        let service = Service { key: key(9), scheduler: "rr".to_owned(), flags: ServiceFlags::default(), persistence: None };
+        let service =
+            Service { key: key(9), scheduler: "rr".to_owned(), flags: ServiceFlags::default(), persistence: None, engine: None };
         let dests = dests.into_iter().map(|d| (d.key, d)).collect();
         Table { services: [(service.key, TableService { service, dests })].into() }
     }

@@ -136,15 +136,13 @@ impl ServiceFlags {
 }
 
 /// Persistence of a virtual service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Persistence {
     /// Seconds a client stays with its real server.
     pub timeout: u32,
     /// Prefix length that groups clients: 32 or 128 means each its own. IPv4 masks need not be a prefix, so those are kept
     /// as the mask's bits in host order.
     pub granularity: Granularity,
-    /// Persistence engine, such as `sip`.
-    pub engine: Option<String>,
 }
 
 /// Which clients count as one for persistence.
@@ -179,6 +177,8 @@ pub struct Service {
     pub flags: ServiceFlags,
     /// Persistence, if any.
     pub persistence: Option<Persistence>,
+    /// Persistence engine, such as `sip`. The kernel keeps one also for a service without persistence, to no effect.
+    pub engine: Option<String>,
 }
 
 /// What identifies a real server within its virtual service.

@@ -75,6 +75,26 @@ pub enum UsageError {
     Usage(String),
 }
 
+impl UsageError {
+    /// Exit status.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::NoCommand | Self::Option(_) => 255,
+            Self::Usage(_) => 2,
+        }
+    }
+
+    /// What standard error says.
+    #[must_use]
+    pub fn text(&self, program: &str) -> String {
+        match self {
+            Self::NoCommand => format!("Try `{program} -h' or '{program} --help' for more information."),
+            Self::Option(text) | Self::Usage(text) => text.clone(),
+        }
+    }
+}
+
 /// Longest timeout, seconds: 31 days.
 const TIMEOUT_MAX: i64 = 31 * 24 * 60 * 60;
 

@@ -137,20 +137,8 @@ fn text(error: &Error) -> String {
 
 /// Says what is wrong with a command line; the exit status.
 fn complain(program: &str, error: &UsageError) -> u8 {
-    match error {
-        UsageError::NoCommand => {
-            eprintln!("Try `{program} -h' or '{program} --help' for more information.");
-            REFUSED
-        }
-        UsageError::Option(text) => {
-            eprintln!("{text}");
-            REFUSED
-        }
-        UsageError::Usage(text) => {
-            eprintln!("{text}");
-            USAGE
-        }
-    }
+    eprintln!("{}", error.text(program));
+    error.status()
 }
 
 fn print(text: &str) -> u8 {

@@ -163,7 +163,7 @@ fn service_text(service: &Service) -> String {
         if let Some(mask) = mask(service.key.family(), persistence.granularity) {
             out.push_str(&format!(" mask {mask}"));
         }
-        if let Some(engine) = &persistence.engine {
+        if let Some(engine) = &service.engine {
             out.push_str(&format!(" pe {engine}"));
         }
     }

@@ -89,17 +89,17 @@ mod tests {
     }
 
     fn service() -> impl Strategy<Value = Service> {
-        let persistence = prop::option::of((any::<u32>(), any::<u32>(), 1u8..=128, prop::option::of("[a-z]{1,15}")));
-        (key(), "[a-z]{1,15}", any::<u32>(), persistence).prop_map(|(key, scheduler, flags, persistence)| {
-            let persistence = persistence.map(|(timeout, mask, prefix, engine)| Persistence {
+        let persistence = prop::option::of((any::<u32>(), any::<u32>(), 1u8..=128));
+        let names = ("[a-z]{1,15}", prop::option::of("[a-z]{1,15}"));
+        (key(), names, any::<u32>(), persistence).prop_map(|(key, (scheduler, engine), flags, persistence)| {
+            let persistence = persistence.map(|(timeout, mask, prefix)| Persistence {
                 timeout,
                 granularity: match key.family() {
                     Family::Inet => Granularity::Mask(mask),
                     Family::Inet6 => Granularity::Prefix(prefix),
                 },
-                engine,
             });
-            Service { key, scheduler, flags: ServiceFlags(flags & !3), persistence }
+            Service { key, scheduler, flags: ServiceFlags(flags & !3), persistence, engine }
         })
     }
 
@@ -156,8 +156,8 @@ mod tests {
     fn names_of_any_length_keep_the_request_short() {
         let key = ServiceKey::Fwmark { mark: 1, family: Family::Inet6 };
         let engine = Some("e".repeat(100_000));
-        let persistence = Some(Persistence { timeout: 1, granularity: Granularity::Prefix(1), engine });
-        let service = Service { key, scheduler: "s".repeat(100_000), flags: ServiceFlags::default(), persistence };
+        let persistence = Some(Persistence { timeout: 1, granularity: Granularity::Prefix(1) });
+        let service = Service { key, scheduler: "s".repeat(100_000), flags: ServiceFlags::default(), persistence, engine };
         echo(&Request::Change(Command::AddService(service)));
     }
 

@@ -33,7 +33,7 @@ pub(super) fn encode(w: &mut Writer<'_>, service: &Service) {
         (Family::Inet, _) => w.be32(svc::NETMASK, u32::MAX),
         (Family::Inet6, _) => w.u32(svc::NETMASK, 128),
     }
-    if let Some(engine) = persistence.and_then(|p| p.engine.as_deref()) {
+    if let Some(engine) = &service.engine {
         w.text(svc::PE_NAME, engine);
     }
 }
@@ -48,11 +48,11 @@ pub(super) fn decode(nest: Attrs<'_>) -> Result<(Service, Stats), DecodeError> {
     let key = raw.key(family)?;
     let persistence = match raw.flags & svc::F_PERSISTENT {
         0 => None,
-        _ => Some(Persistence { timeout: raw.timeout, granularity: raw.granularity(family)?, engine: raw.engine }),
+        _ => Some(Persistence { timeout: raw.timeout, granularity: raw.granularity(family)? }),
     };
     let flags = ServiceFlags(raw.flags & !(svc::F_PERSISTENT | svc::F_HASHED));
     let stats = raw.stats64.or(raw.stats).unwrap_or_default();
-    Ok((Service { key, scheduler: raw.scheduler, flags, persistence }, stats))
+    Ok((Service { key, scheduler: raw.scheduler, flags, persistence, engine: raw.engine }, stats))
 }
 
 /// The attributes before they are put together: their order is the sender's choice.

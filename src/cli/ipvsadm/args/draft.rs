@@ -252,12 +252,10 @@ impl<'a> Draft<'a> {
         if self.has(Name::OnePacket) {
             flags |= ServiceFlags::ONE_PACKET;
         }
-        let persistence = self.timeout.map(|timeout| Persistence {
-            timeout,
-            granularity: self.granularity.unwrap_or(Granularity::host(key.family())),
-            engine: self.engine.take(),
-        });
-        Ok(Service { key, scheduler, flags: ServiceFlags(flags), persistence })
+        let persistence = self
+            .timeout
+            .map(|timeout| Persistence { timeout, granularity: self.granularity.unwrap_or(Granularity::host(key.family())) });
+        Ok(Service { key, scheduler, flags: ServiceFlags(flags), persistence, engine: self.engine.take() })
     }
 
     fn dest(&self, service: ServiceKey) -> Result<Dest, String> {

@@ -43,9 +43,9 @@ fn service_text(service: &Service) -> String {
         if let Some(mask) = mask(service.key.family(), persistence.granularity) {
             let _ = write!(out, " -M {mask}");
         }
-        if let Some(engine) = &persistence.engine {
-            let _ = write!(out, " --pe {engine}");
-        }
+    }
+    if let Some(engine) = &service.engine {
+        let _ = write!(out, " --pe {engine}");
     }
     if service.flags.has(ServiceFlags::ONE_PACKET) {
         out.push_str(" -o");

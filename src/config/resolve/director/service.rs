@@ -58,6 +58,7 @@ impl Resolver<'_> {
             scheduler: scheduler.to_owned(),
             flags: ServiceFlags(once | self.schedflags(block, scheduler)),
             persistence: self.persistence(block, key.family()),
+            engine: None,
         }
     }
 
@@ -88,7 +89,7 @@ impl Resolver<'_> {
             (Family::Inet, Some(mask)) => Granularity::Mask(mask),
             (Family::Inet6, Some(bits)) => u8::try_from(bits).map_or(Granularity::host(family), Granularity::Prefix),
         };
-        Some(Persistence { timeout: timeout.value, granularity, engine: None })
+        Some(Persistence { timeout: timeout.value, granularity })
     }
 }
 
