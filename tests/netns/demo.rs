@@ -116,11 +116,13 @@ fn tell(lab: &Lab, story: &mut Story) -> anyhow::Result<()> {
 
     story.step("The active director loses power");
     story.say("client# netns probe 172.25.60.200:80: a request every 10 ms");
-    let probe = client.spawn(&format!("exec netns probe {VIP}:80 --seconds 360 --after-gap 3"))?;
-    std::thread::sleep(Duration::from_secs(3));
+    let probe = client.spawn(&format!("exec netns probe {VIP}:80 --seconds 600 --until /run/enough"))?;
+    probe.said("answered")?;
     ten.power_off();
     story.say("server10 has no power");
     let took = serves(eleven, &["172.25.60.12", "172.25.60.13"])?;
+    std::thread::sleep(Duration::from_secs(3));
+    client.write_file("/run/enough", "")?;
     let (code, said) = probe.finish()?;
     story.say(&format!("    {}", said.trim()));
     story.show(eleven, "ip -4 -brief address show eth0")?;

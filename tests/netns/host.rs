@@ -3,16 +3,19 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Seek as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::arena;
+use crate::lab::wait_for;
 use crate::table::{Machine, Product};
 
 /// No command of a case takes longer, in seconds.
@@ -67,6 +70,17 @@ pub struct Running {
 }
 
 impl Running {
+    /// Waits until it has said `word`.
+    pub fn said(&self, word: &str) -> anyhow::Result<()> {
+        let output = &self.output;
+        wait_for(word, Duration::from_secs(60), || {
+            // The command writes through the same open file: its place in it must not be moved.
+            let text = fs::read(format!("/proc/self/fd/{}", output.as_raw_fd()))?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            Ok(if text.contains(word) { Ok(()) } else { Err(text) })
+        })
+    }
+
     /// Waits for the end: exit status and both outputs.
     pub fn finish(mut self) -> anyhow::Result<(Option<i32>, String)> {
         let status = self.child.wait()?;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
-/// `host-init NAME DIR [LOWER]`: DIR takes what the host writes; LOWER is a tree laid over this machine's /etc, /usr and /var.
+/// `host-init NAME DIR [LOWER]`: DIR takes what the host writes; LOWER is a tree laid over this machine's /etc and /usr.
 pub fn outer(words: &[&str]) -> anyhow::Result<ExitCode> {
     unshare(
         CloneFlags::CLONE_NEWNET
@@ -61,7 +61,8 @@ dir=$2 lower=$3
 for d in etc usr var; do
     rm -rf "$dir/work.$d"; mkdir -p "$dir/$d" "$dir/work.$d"
     layers=/$d
-    [ -z "$lower" ] || [ ! -d "$lower$d" ] || layers=$lower$d:$layers
+    # The tree may itself be below /var; of that it has only folders that are made here.
+    [ -z "$lower" ] || [ $d = var ] || layers=$lower$d:$layers
     mount -t overlay -o "lowerdir=$layers,upperdir=$dir/$d,workdir=$dir/work.$d" "lab-$d" /$d
 done
 mount -t tmpfs -o mode=755 run /run

@@ -1,5 +1,7 @@
 //! The harness itself: hosts are apart where they must be and meet where they must.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 
 use crate::host::root;
@@ -11,6 +13,7 @@ pub const CASES: &[Case] = &[
     Case::new("harness/hosts meet on their network only", Kernel::Any, hosts_meet),
     Case::new("harness/files and names are a host's own", Kernel::Any, private_files),
     Case::new("harness/power loss takes processes and addresses, not the disk", Kernel::Any, power_loss),
+    Case::new("harness/the probe tells the time without answer", Kernel::Any, probe),
     Case::new("harness/a pulled cable cuts, a plugged one heals", Kernel::Any, cable),
     Case::new("harness/the Vagrantfile has the table's hosts", Kernel::Any, vagrantfile),
     Case::new("harness/a host has the originals, the one beside it ours", Kernel::Any, originals).originals(),
@@ -59,6 +62,29 @@ fn power_loss(lab: &mut Lab) -> Result<(), Failure> {
     let seen = a.run("cat /etc/kept; ls /run/lost; ip -4 -br addr show eth0; pgrep -x sleep")?.out;
     ensure!(seen.contains("kept") && !seen.contains("lost") && !seen.contains("10.9.0.100"), "after the power loss: {seen}");
     ensure!(a.run("grep -l ^sleep /proc/[0-9]*/comm")?.out.is_empty(), "a process survived");
+    Ok(())
+}
+
+/// Goes in: a web server that loses power, another that takes its address two seconds later. Must come out: a gap that is
+/// longer, and ends.
+fn probe(lab: &mut Lab) -> Result<(), Failure> {
+    lab.start(&[Machine::new("a", "10.9.0.1/24"), Machine::new("b", "10.9.0.2/24"), Machine::new("c", "10.9.0.3/24")])?;
+    let (a, b, c) = (lab.host("a")?, lab.host("b")?, lab.host("c")?);
+    let take = "echo page >/var/www/html/index.html && ip addr add 10.9.0.100/24 dev eth0 && /etc/init.d/httpd start";
+    a.run(take)?.ok()?;
+    let probe = c.spawn("exec netns probe 10.9.0.100:80 --seconds 120 --until /run/enough")?;
+    probe.said("answered")?;
+    a.power_off();
+    std::thread::sleep(Duration::from_secs(2));
+    b.run(take)?.ok()?;
+    // In place of the announcement that a director would make.
+    c.run("ip neigh flush all")?.ok()?;
+    c.run("for i in 1 2 3 4 5 6 7 8 9 10; do netns get http://10.9.0.100/ && exit; done; exit 1")?.ok()?;
+    std::thread::sleep(Duration::from_secs(1));
+    c.write_file("/run/enough", "")?;
+    let (code, said) = probe.finish()?;
+    let gap = said.split_whitespace().skip_while(|w| *w != "gap").nth(1).and_then(|n| n.parse::<u32>().ok());
+    ensure!(code == Some(0) && gap.is_some_and(|g| g > 1900), "{code:?} {said}");
     Ok(())
 }
 
