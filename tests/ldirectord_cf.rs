@@ -1,7 +1,7 @@
 //! `ldirectord.cf` against what the Perl original was seen to do: its errors and its tables, and robustness.
 //!
 //! `tests/data/ldirectord/bad` holds files that the original refuses, with its messages; `cases` files that it runs, with
-//! the table (`ipvsadm -Sn`) of a start at which every server was up.
+//! the table (`ipvsadm -Sn`) of a start at which every server was up. `tests/netns` replays them with the daemon.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -69,7 +69,20 @@ fn name(folder: &Path) -> String {
 }
 
 fn source(folder: &Path) -> Source {
-    Source::new("FILE", std::fs::read(folder.join("ldirectord.cf")).unwrap())
+    Source::new("FILE", text(folder))
+}
+
+/// The configuration; `@DIR@` is the folder of its log and scripts.
+fn text(folder: &Path) -> Vec<u8> {
+    let bytes = std::fs::read(folder.join("ldirectord.cf")).unwrap();
+    String::from_utf8(bytes).unwrap().replace("@DIR@", "/tmp/ld").into_bytes()
+}
+
+/// What the original said on standard error.
+fn said(folder: &Path) -> String {
+    let recorded = std::fs::read_to_string(folder.join("expected/start.txt")).unwrap();
+    let lines = recorded.lines().filter_map(|l| l.strip_prefix("stderr: "));
+    lines.map(|l| l.replace("@DIR@/@NAME@.cf", "FILE").replace("@DIR@", "/tmp/ld") + "\n").collect()
 }
 
 /// The findings as the original prints them, without columns and excerpts.
@@ -146,7 +159,7 @@ fn errors_are_the_originals_at_its_lines() {
     for folder in folders {
         let source = source(&folder);
         let (plan, found) = director::read(&source, &Host);
-        let (got, want) = (messages(&source, &found), std::fs::read_to_string(folder.join("expected.txt")).unwrap());
+        let (got, want) = (messages(&source, &found), said(&folder));
         if plan.is_some() || !has_errors(&found) || got != want {
             writeln!(failures, "{}:\nwant {want:?}\ngot  {got:?}", name(&folder)).unwrap();
         }
@@ -257,7 +270,7 @@ fn mutated_files_never_panic() {
     let files: Vec<Vec<u8>> = ["bad", "cases"]
         .iter()
         .flat_map(|of| folders(of))
-        .map(|folder| std::fs::read(folder.join("ldirectord.cf")).unwrap())
+        .map(|folder| text(&folder))
         .collect();
     let mut random = Random(0x1d1e_c70d);
     for round in 0..20_000 {
