@@ -267,11 +267,7 @@ fn mutated_files_never_panic() {
         b"{1,",
         b"gate",
     ];
-    let files: Vec<Vec<u8>> = ["bad", "cases"]
-        .iter()
-        .flat_map(|of| folders(of))
-        .map(|folder| text(&folder))
-        .collect();
+    let files: Vec<Vec<u8>> = ["bad", "cases"].iter().flat_map(|of| folders(of)).map(|folder| text(&folder)).collect();
     let mut random = Random(0x1d1e_c70d);
     for round in 0..20_000 {
         let mut bytes = files[round % files.len()].clone();

@@ -75,6 +75,7 @@ fn tell(lab: &Lab, story: &mut Story) -> anyhow::Result<()> {
     story.show(ten, "ipvsadm -Ln")?;
     visits(story, client, "12 requests: 6 and 6", &[("page of server12", 6), ("page of server13", 6)])?;
     story.show(ten, "ipvsadm -Ln --stats")?;
+    status(story, ten)?;
 
     story.step("A real server stops");
     story.show(twelve, "/etc/init.d/httpd stop")?.ok()?;
@@ -127,6 +128,7 @@ fn tell(lab: &Lab, story: &mut Story) -> anyhow::Result<()> {
     story.say(&format!("    {}", said.trim()));
     story.show(eleven, "ip -4 -brief address show eth0")?;
     story.show(eleven, "ipvsadm -Ln")?;
+    status(story, eleven)?;
     let gap = said.split_whitespace().skip_while(|w| *w != "gap").nth(1).and_then(|n| n.parse::<u64>().ok());
     let gap = gap.filter(|_| code == Some(0)).context("the probe did not see the service return")?;
     story.promise(
@@ -135,6 +137,14 @@ fn tell(lab: &Lab, story: &mut Story) -> anyhow::Result<()> {
         gap > 1000 && gap < 60_000,
     );
     visits(story, client, "server11 balances after the power loss", &[("page of server12", 6), ("page of server13", 6)])
+}
+
+/// The whole of it on one screen; the originals have no such thing.
+fn status(story: &mut Story, director: &Host) -> anyhow::Result<()> {
+    if product() == Product::LvsHa {
+        story.show(director, "lvs-ha status")?;
+    }
+    Ok(())
 }
 
 /// Twelve visits; the pages must come in these numbers.
