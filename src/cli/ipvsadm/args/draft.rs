@@ -14,8 +14,8 @@ use crate::ipvs::wire::Request;
 
 /// Default persistence, seconds.
 const PERSISTENCE: u32 = 360;
-/// Longest name of a scheduler, bytes.
-const SCHEDULER_MAX: usize = 15;
+/// Longest name of a scheduler and of an engine, bytes; what is longer is cut.
+const NAME_MAX: usize = 15;
 /// Default scheduler.
 const SCHEDULER: &str = "wlc";
 /// Default interface of a synchronisation daemon.
@@ -89,8 +89,8 @@ impl<'a> Draft<'a> {
                 // The original's text ends with an empty line.
                 _ => return Err("-6 used before -f\n".to_owned()),
             },
-            Id::Scheduler => self.scheduler = Some(value.chars().take(SCHEDULER_MAX).collect()),
-            Id::Engine => self.engine = Some(value.to_owned()),
+            Id::Scheduler => self.scheduler = Some(value.chars().take(NAME_MAX).collect()),
+            Id::Engine => self.engine = Some(value.chars().take(NAME_MAX).collect()),
             Id::Persistent => {
                 self.timeout = Some(found.value.as_deref().map_or(Ok(PERSISTENCE), |text| timeout(text, 1))?);
             }
@@ -153,7 +153,7 @@ impl<'a> Draft<'a> {
 
     fn set_service(&mut self, text: &str, protocol: Protocol) -> Result<(), String> {
         let (addr, port) =
-            values::endpoint(text, protocol, self.names).ok_or("illegal virtual server address[:port] specified")?;
+            values::endpoint(text, Some(protocol), self.names).ok_or("illegal virtual server address[:port] specified")?;
         self.service = Some(ServiceKey::Addr { protocol, addr, port: port.unwrap_or(0) });
         if addr.is_ipv6() {
             self.granularity = None;
@@ -162,9 +162,11 @@ impl<'a> Draft<'a> {
     }
 
     fn set_real(&mut self, text: &str) -> Result<(), String> {
+        // Before the service there is no protocol yet, and so no port has a name.
         let protocol = match self.service {
-            Some(ServiceKey::Addr { protocol, .. }) => protocol,
-            _ => Protocol::Tcp,
+            Some(ServiceKey::Addr { protocol, .. }) => Some(protocol),
+            Some(ServiceKey::Fwmark { .. }) => Some(Protocol::Tcp),
+            None => None,
         };
         let (addr, port) = values::endpoint(text, protocol, self.names).ok_or("illegal real server address[:port] specified")?;
         let port = port.unwrap_or_else(|| self.service.map_or(0, |key| key.port()));

@@ -212,6 +212,9 @@ impl<'a> Scanner<'a> {
             return Err(Bad { word: word.to_owned(), what: "unknown option" });
         };
         if *kind == Value::None {
+            if rest.starts_with('=') {
+                return Err(Bad { word: word.to_owned(), what: "option does not take an argument" });
+            }
             self.joined = (!rest.is_empty()).then_some((rest, word));
             return Ok(Found { id: *id, value: None, word: word.to_owned() });
         }
@@ -272,5 +275,6 @@ mod tests {
         assert_eq!(scan("-At"), Err(Bad { word: "-At".to_owned(), what: "missing argument" }));
         assert!(scan("--list=5").is_err());
         assert!(scan("--=5").is_err());
+        assert_eq!(scan("-n=5"), Err(Bad { word: "-n=5".to_owned(), what: "option does not take an argument" }));
     }
 }

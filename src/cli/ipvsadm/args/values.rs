@@ -21,9 +21,9 @@ pub(super) fn number_as<T: TryFrom<i64>>(text: &str, min: i64, max: i64) -> Opti
 }
 
 /// An address and, if given, a port: `10.0.0.1:80`, `10.0.0.1`, `[fd00::1]:80`, `fd00::1` (a bare IPv6 address has no
-/// port, and one in brackets must have one), a host name (IPv4 alone), a port by name.
-pub(super) fn endpoint(text: &str, protocol: Protocol, names: &dyn Lookup) -> Option<(IpAddr, Option<u16>)> {
-    let port = |text: &str| number_as(text, 0, 65_535).or_else(|| names.port(text, protocol));
+/// port, and one in brackets must have one), a host name (IPv4 alone), a port by name if the protocol is known.
+pub(super) fn endpoint(text: &str, protocol: Option<Protocol>, names: &dyn Lookup) -> Option<(IpAddr, Option<u16>)> {
+    let port = |text: &str| number_as(text, 0, 65_535).or_else(|| names.port(text, protocol?));
     if let Some(rest) = text.strip_prefix('[') {
         let (addr, rest) = rest.split_once(']')?;
         let port = port(rest.strip_prefix(':')?)?;
@@ -113,6 +113,26 @@ mod tests {
         for bad in ["10.9.0.300", "1.2.3.4.5", "256.1", "1..2", "", "x", "08.1", "+1.2.3.4", "1.2.65536"] {
             assert_eq!(addr(bad), None, "{bad}");
         }
+    }
+
+    struct Http;
+
+    impl Lookup for Http {
+        fn address(&self, _: &str) -> Option<Ipv4Addr> {
+            None
+        }
+
+        fn port(&self, service: &str, _: Protocol) -> Option<u16> {
+            (service == "http").then_some(80)
+        }
+    }
+
+    #[test]
+    fn a_port_has_a_name_only_once_the_protocol_is_known() {
+        let addr = IpAddr::from([10, 0, 0, 1]);
+        assert_eq!(endpoint("10.0.0.1:http", Some(Protocol::Tcp), &Http), Some((addr, Some(80))));
+        assert_eq!(endpoint("10.0.0.1:http", None, &Http), None);
+        assert_eq!(endpoint("10.0.0.1:80", None, &Http), Some((addr, Some(80))));
     }
 
     #[test]

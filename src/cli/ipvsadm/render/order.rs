@@ -36,24 +36,20 @@ fn compare_services(a: &ServiceKey, b: &ServiceKey) -> Ordering {
 }
 
 fn compare_addrs(a: IpAddr, b: IpAddr) -> Ordering {
-    match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => wrapped(a.to_bits(), b.to_bits()),
-        (IpAddr::V6(a), IpAddr::V6(b)) => {
-            let (a, b) = (words(a.to_bits()), words(b.to_bits()));
-            let differing = a.into_iter().zip(b).find(|(a, b)| a != b);
-            differing.map_or(Ordering::Equal, |(a, b)| wrapped(a, b))
-        }
-        (a, b) => a.is_ipv6().cmp(&b.is_ipv6()),
-    }
+    let differing = words(a).into_iter().zip(words(b)).find(|(a, b)| a != b);
+    differing.map_or(Ordering::Equal, |(a, b)| wrapped(a, b))
 }
 
 fn wrapped(a: u32, b: u32) -> Ordering {
     a.wrapping_sub(b).cast_signed().cmp(&0)
 }
 
-/// The four 32-bit words, the first one first.
-fn words(bits: u128) -> [u32; 4] {
-    [96, 64, 32, 0].map(|shift| u32::try_from(bits >> shift & 0xffff_ffff).unwrap_or_default())
+/// The four 32-bit words, the first one first. IPv4 has one, so in a mixed service it stands among the IPv6 addresses.
+fn words(addr: IpAddr) -> [u32; 4] {
+    match addr {
+        IpAddr::V4(v4) => [v4.to_bits(), 0, 0, 0],
+        IpAddr::V6(v6) => [96, 64, 32, 0].map(|shift| u32::try_from(v6.to_bits() >> shift & 0xffff_ffff).unwrap_or_default()),
+    }
 }
 
 /// Top-down: the first half is the smaller one, and of two that are equal the left one comes first.
@@ -94,6 +90,11 @@ mod tests {
     #[test]
     fn addresses_far_apart_compare_the_other_way_round() {
         assert_eq!(sorted(&["10.0.0.1", "192.168.0.1"]), ["192.168.0.1", "10.0.0.1"]);
+    }
+
+    #[test]
+    fn families_are_not_kept_apart_within_a_service() {
+        assert_eq!(sorted(&["10.9.0.3", "fd00:9::11"]), ["fd00:9::11", "10.9.0.3"]);
     }
 
     /// As recorded from ipvsadm 1.31, for both orders of the same cycle in the kernel's list.
