@@ -2,11 +2,12 @@
 
 mod harness;
 mod ipvsadm;
+mod ldirectord;
 mod resources;
 
 use crate::runner::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    [harness::CASES, resources::CASES, ipvsadm::CASES].concat()
+    [harness::CASES, resources::CASES, ipvsadm::CASES, ldirectord::CASES].concat()
 }
