@@ -108,7 +108,7 @@ fn live(seed: u64, trace: bool) {
     let to_the_end = dice.percent(10);
     for _ in 0..bound {
         world.run(SECOND);
-        let all_there = (0..world.count()).all(|m| world.node(m).is_some());
+        let all_there = (0..world.count()).all(|m| world.is_awake(m));
         if !to_the_end && all_there && in_order(&world).is_ok() {
             break;
         }
@@ -118,6 +118,9 @@ fn live(seed: u64, trace: bool) {
     world.crash(victim);
     world.run(DEADTIME + 3 * SECOND + 2 * KEEPALIVE + 2 * LONGEST_SCRIPT);
     expect_order(&world);
+    // No silence here is so long that a message cannot be sent again.
+    let lost = world.log.iter().find(|(.., text)| text.starts_with("Irretrievably lost"));
+    assert_eq!(lost, None);
 }
 
 fn calm(world: &mut World) {
@@ -399,4 +402,20 @@ fn a_stop_does_not_wait_for_an_answer() {
     world.command(0, Command::Stop);
     world.run(5 * SECOND);
     assert!(!world.is_on(0));
+}
+
+/// Just after a node has taken everything another one joins, and hears what it said in another order.
+#[test]
+fn who_joins_in_the_moment_of_a_takeover_takes_nothing() {
+    for seed in 0..300 {
+        let mut world = World::new(seed, 2, &[0, 1], Failback::Off, 1);
+        world.trace = std::env::var_os("LVS_HA_SIM_TRACE").is_some();
+        world.weather.delay = 120_000;
+        world.boot(0);
+        // `initdead` of the first node ends at two seconds.
+        world.run(2 * SECOND - 20_000 + seed % 10 * 10_000);
+        world.boot(1);
+        world.run(14 * SECOND);
+        expect_order(&world);
+    }
 }

@@ -74,6 +74,8 @@ pub(super) struct Peer {
     pub(super) inbound: Inbound,
     /// Highest number of ours it acknowledged.
     pub(super) acked: u64,
+    /// Our number when it was first heard in its present run: earlier ones do not wait for it.
+    pub(super) acks_from: u64,
     /// Whether it announced `protocol`, and so acknowledges.
     pub(super) acks: bool,
     /// Number and time stamp of its last status.
@@ -149,6 +151,7 @@ impl Members {
             left: false,
             inbound: Inbound::new(dice.below(10)),
             acked: 0,
+            acks_from: 0,
             acks: true,
             last_status: (0, 0),
             new_run: true,
@@ -318,9 +321,6 @@ impl Members {
                 cx.voice.warn(format!("Late heartbeat: Node {}: interval {ms} ms", peer.name));
             }
         }
-        if peer.heard.is_none() {
-            peer.acked = cx.voice.seq();
-        }
         peer.last_status = (seq, ts);
         peer.heard = Some(now);
         peer.dt = message.hex("dt").map_or(cx.settings.deadtime, Duration::from_millis).min(LONGEST_DEAD_TIME);
@@ -425,7 +425,7 @@ impl Members {
 
     /// Messages that the slowest live node has not acknowledged.
     fn watch_history(&self, cx: &mut Cx<'_>) {
-        let slowest = self.others().filter(|(_, p)| p.alive() && p.acks).map(|(_, p)| p.acked).min();
+        let slowest = self.others().filter(|(_, p)| p.alive() && p.acks).map(|(_, p)| p.acked.max(p.acks_from)).min();
         let waiting = slowest.map_or(0, |acked| cx.voice.seq().saturating_sub(acked));
         let text = format!("Message hist queue is filling up ({waiting} messages in queue)");
         if waiting > 450 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::io::{LinkId, Mono};
 use crate::cluster::membership::{Change, Members, Status};
-use crate::cluster::rexmit::Arrival;
+use crate::cluster::rexmit::{Arrival, Ask};
 use crate::cluster::timers::Timer;
 use crate::cluster::voice::Cx;
 use crate::cluster::wire::{Message, decode};
@@ -138,7 +138,8 @@ impl Reception {
         }
         peer.left = false;
         peer.acks = true;
-        peer.acked = cx.voice.seq();
+        // It may still ask for numbers before this one.
+        (peer.acked, peer.acks_from) = (0, cx.voice.seq());
         peer.forget_status();
         cx.timers.clear_if(|t| matches!(t, Timer::Rexmit(n, _) if n == from));
         members.changes.push(Change::Restarted(from));
@@ -204,14 +205,18 @@ impl Reception {
         }
     }
 
-    /// Asks (again) for a missing message.
-    pub(super) fn ask_again(cx: &mut Cx<'_>, members: &Members, from: usize, seq: u64) {
-        let Some(peer) = members.peers.get(from).filter(|p| p.status != Status::Dead && p.inbound.is_missing(seq)) else {
-            return;
-        };
-        let request = Message::new("NS_rexmit").with("dest", peer.name.as_str());
-        cx.say(request.with("firstseq", seq.to_string()).with("lastseq", seq.to_string()));
-        cx.timers.set(Timer::Rexmit(from, seq), cx.after(cx.settings.max_rexmit_delay));
+    /// Asks (again) for a missing message, until its sender has had every chance.
+    pub(super) fn ask_again(cx: &mut Cx<'_>, members: &mut Members, from: usize, seq: u64) {
+        let Some(peer) = members.peers.get_mut(from).filter(|p| p.status != Status::Dead) else { return };
+        match peer.inbound.ask(seq) {
+            Ask::Found => {}
+            Ask::GivenUp => cx.voice.error(format!("Irretrievably lost packet: node {} seq {seq}", peer.name)),
+            Ask::Again => {
+                let request = Message::new("NS_rexmit").with("dest", peer.name.as_str());
+                cx.say(request.with("firstseq", seq.to_string()).with("lastseq", seq.to_string()));
+                cx.timers.set(Timer::Rexmit(from, seq), cx.after(cx.settings.max_rexmit_delay));
+            }
+        }
     }
 
     fn for_me(cx: &Cx<'_>, message: &Message) -> bool {

@@ -1,6 +1,6 @@
 //! Sequence numbers: what came, what is missing, what is acknowledged, and what can be sent again.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::cluster::io::Mono;
@@ -10,6 +10,8 @@ use crate::cluster::wire::Message;
 pub(super) const HISTORY: usize = 500;
 /// More missing messages than this, and the count starts over.
 pub(super) const MOST_MISSING: u64 = 250;
+/// A missing message is asked for so often.
+const MOST_ASKED: u32 = 40;
 /// Most messages sent again for one request.
 pub(super) const MOST_RESENT: u64 = 50;
 
@@ -17,7 +19,8 @@ pub(super) const MOST_RESENT: u64 = 50;
 #[derive(Debug, Clone)]
 pub(super) struct Inbound {
     last: Option<u64>,
-    missing: BTreeSet<u64>,
+    /// Each with how often it was asked for.
+    missing: BTreeMap<u64, u32>,
     /// Numbers that end in this digit are acknowledged.
     trigger: u64,
     acked: u64,
@@ -34,6 +37,17 @@ pub(super) enum Arrival {
     Duplicate,
     /// Older, and not missing.
     Stale,
+}
+
+/// What to do about a missing number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// It is not missing any more.
+    Found,
+    /// Ask for it.
+    Again,
+    /// It has been asked for in vain too often, and counts as lost from now on.
+    GivenUp,
 }
 
 /// The answer to one number.
@@ -54,7 +68,7 @@ pub(super) struct Arrived {
 
 impl Inbound {
     pub(super) fn new(trigger: u64) -> Self {
-        Self { last: None, missing: BTreeSet::new(), trigger: trigger % 10, acked: 0 }
+        Self { last: None, missing: BTreeMap::new(), trigger: trigger % 10, acked: 0 }
     }
 
     /// The node started anew: its numbers begin at 1, and what was sent before we heard it again is wanted as well.
@@ -78,11 +92,11 @@ impl Inbound {
                 } else {
                     out.before = last;
                     out.lost = (last + 1..seq).collect();
-                    self.missing.extend(&out.lost);
+                    self.missing.extend(out.lost.iter().map(|n| (*n, 0)));
                     self.last = Some(seq);
                 }
             }
-            Some(_) if self.missing.remove(&seq) => {
+            Some(_) if self.missing.remove(&seq).is_some() => {
                 out.arrival = Arrival::Recovered;
                 out.complete = self.missing.is_empty();
             }
@@ -94,13 +108,29 @@ impl Inbound {
         out
     }
 
-    pub(super) fn is_missing(&self, seq: u64) -> bool {
-        self.missing.contains(&seq)
+    /// Nothing is missing.
+    pub(super) fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// It is time to ask for a missing one.
+    pub(super) fn ask(&mut self, seq: u64) -> Ask {
+        match self.missing.get_mut(&seq) {
+            None => Ask::Found,
+            Some(asked) if *asked < MOST_ASKED => {
+                *asked += 1;
+                Ask::Again
+            }
+            Some(_) => {
+                self.missing.remove(&seq);
+                Ask::GivenUp
+            }
+        }
     }
 
     /// Nobody has that message any more. Returns whether it was still wanted.
     pub(super) fn give_up(&mut self, seq: u64) -> bool {
-        self.missing.remove(&seq)
+        self.missing.remove(&seq).is_some()
     }
 
     fn start_at(&mut self, seq: u64) {
@@ -111,7 +141,7 @@ impl Inbound {
 
     /// The highest trigger number before the first gap, once.
     fn due_ack(&mut self) -> Option<u64> {
-        let whole = self.missing.first().map_or(self.last, |first| Some(first.saturating_sub(1)))?;
+        let whole = self.missing.first_key_value().map_or(self.last, |(first, _)| Some(first.saturating_sub(1)))?;
         let back = (whole % 10 + 10 - self.trigger) % 10;
         let ack = whole.checked_sub(back).filter(|a| *a > self.acked)?;
         self.acked = ack;
@@ -170,6 +200,8 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -219,6 +251,17 @@ mod tests {
         inbound.arrive(77);
         inbound.restart();
         assert_eq!(inbound.arrive(4).lost, [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_nobody_sends_again_is_given_up() {
+        let mut inbound = Inbound::new(0);
+        inbound.arrive(8);
+        inbound.arrive(10);
+        let asked = (0..100).take_while(|_| inbound.ask(9) == Ask::Again).count();
+        assert_eq!(asked, 40);
+        assert!(inbound.is_complete());
+        assert_eq!(inbound.ask(9), Ask::Found);
     }
 
     #[test]

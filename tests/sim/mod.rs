@@ -167,6 +167,11 @@ impl World {
         self.machines[on].node.is_some() || self.machines[on].returns
     }
 
+    /// The daemon runs and does not sleep.
+    pub(crate) fn is_awake(&self, on: usize) -> bool {
+        self.machines[on].node.is_some() && !self.machines[on].paused
+    }
+
     pub(crate) fn node(&self, on: usize) -> Option<&Node> {
         self.machines[on].node.as_ref()
     }

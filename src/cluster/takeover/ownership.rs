@@ -24,12 +24,15 @@ impl Takeover {
             return;
         }
         let alone = !members.others().any(|(_, p)| p.alive() && !p.left);
-        let told = self.all_stable(members) && self.partners(members).next().is_some();
-        if told && cx.settings.nodes.len() > 2 {
+        let told = self.all_stable(members) && self.heard_all(members) && self.partners(members).next().is_some();
+        if alone {
+            // `adopt` takes everything and tells it in one message: of two, a node that is about to join might hear one.
+            self.become_stable(cx, members);
+        } else if told && cx.settings.nodes.len() > 2 {
             // What they said may be of different moments: `adopt` looks twice.
             self.become_stable(cx, members);
             self.report(cx, None);
-        } else if alone || told {
+        } else if told {
             self.take_local(cx, members);
         }
     }
@@ -58,6 +61,9 @@ impl Takeover {
     pub(super) fn adopt(&mut self, cx: &mut Cx<'_>, members: &Members) {
         if self.phase != Phase::Stable || self.standby != Standby::None || !self.all_stable(members) {
             self.orphans.clear();
+            return;
+        }
+        if !self.heard_all(members) {
             return;
         }
         let alone = !members.others().any(|(_, p)| p.alive() && !p.left);
@@ -238,6 +244,11 @@ impl Takeover {
     /// Which other node holds the group, as far as it said.
     fn holder(&self, members: &Members, group: GroupId) -> Option<usize> {
         members.others().map(|(n, _)| n).find(|n| self.others.get(*n).is_some_and(|o| o.held.contains(&group)))
+    }
+
+    /// No message of a partner is missing: it might be a newer report than the one we have.
+    fn heard_all(&self, members: &Members) -> bool {
+        self.partners(members).all(|(n, _)| members.peers.get(n).is_none_or(|p| p.inbound.is_complete()))
     }
 
     /// The nodes that should rather take a group of `node` than this one: those there from its preferred node on.
