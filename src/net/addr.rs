@@ -138,6 +138,9 @@ pub struct Addresses {
     handle: rtnetlink::Handle,
     /// Held for each request: a netlink socket has one dump at a time, and a second one fails (`EBUSY`).
     turn: Arc<Mutex<()>>,
+    /// Held for each change from the first look to the last: what another change removed meanwhile must not count as lost
+    /// and be put back, and two must not choose the same label.
+    change: Arc<Mutex<()>>,
 }
 
 impl Addresses {
@@ -145,7 +148,7 @@ impl Addresses {
     pub fn connect() -> Result<Self, Error> {
         let (connection, handle, _) = rtnetlink::new_connection().map_err(Error::Socket)?;
         tokio::spawn(connection);
-        Ok(Self { handle, turn: Arc::default() })
+        Ok(Self { handle, turn: Arc::default(), change: Arc::default() })
     }
 
     /// Every address of this host.
@@ -204,6 +207,7 @@ impl Addresses {
 
     /// Adds the address. `Ok` too if it is there already.
     pub async fn add(&self, place: &Place, label: &Label) -> Result<(), Error> {
+        let _change = self.change.lock().await;
         let mut request = self.handle.address().add(place.interface.index, place.ip, place.prefix);
         let label = match (label, place.ip) {
             (Label::Free, IpAddr::V4(_)) => free_label(&place.interface.name, &self.list().await?),
@@ -235,6 +239,7 @@ impl Addresses {
     /// Removes the address from wherever it is but the loopback. Others of its network that the kernel drops along with a
     /// primary address come back. Returns whether there was anything to remove.
     pub async fn remove(&self, ip: IpAddr) -> Result<bool, Error> {
+        let _change = self.change.lock().await;
         let Some(found) = self.find(ip).await? else { return Ok(false) };
         let before = self.list().await?;
         let turn = self.turn.lock().await;
