@@ -4,8 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+
+/// How long a dying process may hold the lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks at it.
+const LOCK_STEP: Duration = Duration::from_millis(20);
 
 /// How the number is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +56,7 @@ impl PidFile {
             return Err(Error::Running(pid));
         }
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path).map_err(failed)?;
-        let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match recorded(path) {
+        let mut lock = lock(file).map_err(|errno| match recorded(path) {
             Some(pid) => Error::Running(pid),
             None => failed(errno.into()),
         })?;
@@ -87,6 +94,20 @@ pub fn recorded(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
+/// Locks the file. A process that was killed loses its memory, and with it its command line, some time before its files:
+/// its lock is waited for.
+fn lock(mut file: File) -> Result<Flock<File>, Errno> {
+    let end = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((back, Errno::EAGAIN)) if Instant::now() < end => file = back,
+            Err((_, errno)) => return Err(errno),
+        }
+        std::thread::sleep(LOCK_STEP);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +141,19 @@ mod tests {
         let file = PidFile::create(&path, "no-process-is-called-so", Layout::Plain).unwrap();
         assert_eq!(recorded(&path), Some(std::process::id()));
         drop(file);
+    }
+
+    #[test]
+    fn a_killed_process_that_still_holds_the_lock_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        let dying = Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).unwrap();
+        let death = std::thread::spawn(move || {
+            std::thread::sleep(LOCK_STEP * 5);
+            drop(dying);
+        });
+        PidFile::create(&path, "no-process-is-called-so", Layout::Plain).unwrap();
+        death.join().unwrap();
     }
 
     #[test]
