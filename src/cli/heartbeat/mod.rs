@@ -15,7 +15,7 @@ use self::args::{Action, Args, USAGE};
 use crate::cli::print;
 use crate::config::load::System;
 use crate::config::load::cluster::{Loaded, load, node_name};
-use crate::config::report::{parts, render};
+use crate::config::report::{Part, parts, render};
 use crate::config::settings::Settings;
 use crate::daemon::background::{self, Ready, Role};
 use crate::daemon::heartbeat::{self as daemon, COMMAND, EXIT_PERMISSION, Mode, Paths, SPOKEN, running};
@@ -59,8 +59,8 @@ fn start(args: Args, paths: Paths) -> u8 {
     if let Some(status) = needs_root() {
         return status;
     }
-    let settings = match configuration(&paths, args.verbose) {
-        Ok(settings) => settings,
+    let (settings, report) = match configuration(&paths, args.verbose) {
+        Ok(both) => both,
         Err(status) => return status,
     };
     let mode = Mode { foreground: args.foreground, no_realtime: args.no_realtime, debug: args.debug };
@@ -76,7 +76,7 @@ fn start(args: Args, paths: Paths) -> u8 {
             }
         }
     };
-    daemon::run(settings, paths, mode, ready)
+    daemon::run(settings, &report, paths, mode, ready)
 }
 
 /// `-s`, in the original's words.
@@ -129,20 +129,21 @@ fn defaults(wiki: bool) -> u8 {
     0
 }
 
-/// The settings, or the exit status after the report.
-fn configuration(paths: &Paths, verbose: bool) -> Result<Settings, u8> {
+/// The settings and the report, which is printed here; or the exit status.
+fn configuration(paths: &Paths, verbose: bool) -> Result<(Settings, Vec<Part>), u8> {
     let name = node_name(&paths.config);
     let Loaded { settings, findings, sources } = load(&paths.config, &name, &System::new());
     let writer = Writer::new(&name.to_lowercase(), COMMAND, false);
     let now = jiff::Zoned::now();
-    eprint!("{}", render(&parts(&findings, &sources), |level, text| writer.line(&now, level, text)));
+    let report = parts(&findings, &sources);
+    eprint!("{}", render(&report, |level, text| writer.line(&now, level, text)));
     let settings = settings.ok_or(EXIT_CONFIG)?;
     if verbose {
         for (name, value) in &settings.parameters {
             say("info", &format!("{name} = {value}"));
         }
     }
-    Ok(settings)
+    Ok((settings, report))
 }
 
 fn needs_root() -> Option<u8> {

@@ -29,6 +29,7 @@ use crate::agents::builtin::vip::Vips;
 use crate::agents::haresources::Runner;
 use crate::cluster::io::{Identity, Level, Mono};
 use crate::config::diag::Severity;
+use crate::config::report::Part;
 use crate::config::settings::{Failback, GenerationFrom, Settings};
 use crate::control::server::Server;
 use crate::log::Log;
@@ -98,9 +99,9 @@ pub struct Mode {
 }
 
 /// Runs the daemon to its end and returns its exit status. What keeps it from starting is printed to standard error, which
-/// is the caller's until `ready` is told.
+/// is the caller's until `ready` is told. `report` is what the files gave cause to say: it belongs into the log too.
 #[must_use]
-pub fn run(mut settings: Settings, paths: Paths, mode: Mode, ready: Ready) -> u8 {
+pub fn run(mut settings: Settings, report: &[Part], paths: Paths, mode: Mode, ready: Ready) -> u8 {
     settings.log.debug = settings.log.debug.saturating_add(mode.debug);
     if mode.no_realtime {
         settings.rtprio = None;
@@ -113,6 +114,11 @@ pub fn run(mut settings: Settings, paths: Paths, mode: Mode, ready: Ready) -> u8
         Ok(log) => log,
         Err(e) => return fail(ready, &anyhow::Error::from(e).context("cannot start logging"), 1),
     };
+    for part in report {
+        if let Part::Log(severity, text) = part {
+            log.write(level(*severity), text);
+        }
+    }
     let daemon = match Daemon::start(Arc::new(settings), paths, mode, log.clone()) {
         Ok(daemon) => daemon,
         Err(e) => {
