@@ -32,7 +32,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "hb_standby", help: "Give resources to the other node", run: hb_standby::run },
     Applet { name: "hb_takeover", help: "Take resources from the other node", run: hb_takeover::run },
     Applet { name: "heartbeat", help: "Start, stop or check the heartbeat daemon", run: heartbeat::run },
-    Applet { name: "ipvsadm", help: "List the kernel's table of virtual services", run: ipvsadm::run },
+    Applet { name: "ipvsadm", help: "List and change the kernel's table of virtual services", run: ipvsadm::run },
     Applet { name: "ldirectord", help: "Watch real servers and keep the kernel's table", run: ldirectord::run },
 ];
 
