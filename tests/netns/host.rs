@@ -180,6 +180,23 @@ impl Host {
         let _ = was.init.wait();
     }
 
+    /// Whether it has power.
+    pub fn has_power(&self) -> bool {
+        self.pid().is_ok()
+    }
+
+    /// Whether an IPv4 address is configured on it, asked of its kernel without a process. Not, without power.
+    pub fn has_address(&self, address: &str) -> bool {
+        let table = self.pid().ok().and_then(|pid| fs::read_to_string(format!("/proc/{pid}/net/fib_trie")).ok());
+        let mut here = false;
+        table.unwrap_or_default().lines().any(|line| {
+            if let Some((_, entry)) = line.split_once("|-- ") {
+                here = entry == address;
+            }
+            here && line.trim() == "/32 host LOCAL"
+        })
+    }
+
     /// Pulls the cable of an interface, or puts it back.
     pub fn cable(&self, interface: &str, plugged: bool) -> anyhow::Result<()> {
         let at = self.machine.interfaces.iter().position(|i| i.name == interface);

@@ -31,7 +31,7 @@ mod table;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: netns test [FILTER] [--kernel any|ipvs] [--all] | demo | shell [HOST] | list | where
-       netns httpd --dir DIR --port N | probe ADDRESS:PORT --seconds N | get URL";
+       netns httpd --dir DIR --port N | probe ADDRESS:PORT --seconds N | get URL | hold PORT";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Some((&"httpd", rest)) => httpd::command(rest),
         Some((&"probe", rest)) => probe::command(rest),
         Some((&"get", rest)) => probe::get_command(rest),
+        Some((&"hold", rest)) => probe::hold_command(rest),
         Some((&"host-init", rest)) => init::outer(rest),
         Some((&"host-pid1", rest)) => init::pid1(rest),
         Some((&("help" | "--help" | "-h"), _)) => {

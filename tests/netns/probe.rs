@@ -2,7 +2,7 @@
 //! answer.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -24,6 +24,15 @@ pub fn get_command(words: &[&str]) -> anyhow::Result<ExitCode> {
     let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
     print!("{}", get(host.parse()?, &format!("/{path}"), Duration::from_secs(5))?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// `netns hold PORT`: has this UDP port until it is killed.
+pub fn hold_command(words: &[&str]) -> anyhow::Result<ExitCode> {
+    let port: u16 = words.first().context("hold: which port?")?.parse()?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+    loop {
+        socket.recv(&mut [0])?;
+    }
 }
 
 /// `netns probe ADDRESS:PORT --seconds N [--until FILE]`: asks so long, or until the file exists. Says `answered` at the first

@@ -33,6 +33,8 @@ pub struct Case {
     pub long: bool,
     /// Whether a host of it has Debian's programs: `tests/lab` fetches them.
     pub originals: bool,
+    /// Takes a minute or so: not in plain `cargo test`.
+    pub slow: bool,
     /// What it does: an error is a failure.
     pub run: fn(&mut Lab) -> Result<(), Failure>,
 }
@@ -40,7 +42,14 @@ pub struct Case {
 impl Case {
     /// A case for every run.
     pub const fn new(name: &'static str, needs: Kernel, run: fn(&mut Lab) -> Result<(), Failure>) -> Self {
-        Self { name, needs, long: false, originals: false, run }
+        Self { name, needs, long: false, originals: false, slow: false, run }
+    }
+
+    /// The same, not run by plain `cargo test`.
+    #[must_use]
+    pub const fn slow(mut self) -> Self {
+        self.slow = true;
+        self
     }
 
     /// The same, only run with `--all`.
@@ -85,7 +94,7 @@ pub fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
     run(chosen)
 }
 
-/// Plain `cargo test`: the cases that need no IPVS, if this is root.
+/// Plain `cargo test`: the quick cases that need no IPVS, if this is root.
 pub fn under_cargo(words: &[&str]) -> anyhow::Result<ExitCode> {
     if words.contains(&"--list") {
         return list();
@@ -96,13 +105,13 @@ pub fn under_cargo(words: &[&str]) -> anyhow::Result<ExitCode> {
     }
     let filter = words.iter().find(|w| !w.starts_with('-')).copied().unwrap_or_default();
     let chosen: Vec<Case> =
-        cases::all().into_iter().filter(|c| c.needs == Kernel::Any && !c.long && c.name.contains(filter)).collect();
+        cases::all().into_iter().filter(|c| c.needs == Kernel::Any && !c.long && !c.slow && c.name.contains(filter)).collect();
     let missing = if !nix::unistd::geteuid().is_root() {
         "not root"
     } else if std::process::Command::new("ip").arg("-V").output().is_err() {
         "no iproute2"
     } else {
-        println!("\nthe cases that need IPVS: tests/lab test");
+        println!("\nthe cases that need IPVS or a minute: tests/lab test");
         return run(chosen);
     };
     println!("\nNOT RUN ({missing}): {} cases of tests/netns. Run tests/lab test as root.", chosen.len());

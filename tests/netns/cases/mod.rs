@@ -1,6 +1,7 @@
 //! The cases, one file an area. A new file adds its `CASES` here.
 
 mod harness;
+mod heartbeat;
 mod ipvsadm;
 mod ldirectord;
 mod resources;
@@ -9,5 +10,5 @@ use crate::runner::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    [harness::CASES, resources::CASES, ipvsadm::CASES, ldirectord::CASES].concat()
+    [heartbeat::cases().as_slice(), harness::CASES, resources::CASES, ipvsadm::CASES, ldirectord::CASES].concat()
 }

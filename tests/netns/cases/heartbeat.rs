@@ -1,0 +1,15 @@
+//! heartbeat on hosts: the tutorials' pairs, pairs of ours, pairs with a real Heartbeat, crashes, bad input.
+
+mod bad_input;
+mod crash;
+mod lifecycle;
+mod mixed;
+mod pair;
+mod tutorials;
+
+use crate::runner::Case;
+
+/// The longest first: they run side by side with the others.
+pub fn cases() -> Vec<Case> {
+    [tutorials::CASES, crash::CASES, mixed::CASES, lifecycle::CASES, bad_input::CASES].concat()
+}
