@@ -109,7 +109,7 @@ fn apache(lab: &mut Lab) -> Result<(), Failure> {
     page(router, "10.0.0.60", "page of node1")?;
     resources(node1, "local|all")?;
 
-    // The reader's window: one a second. The other one measures.
+    // The reader's window: one a second. The finer one measures.
     let fine = router.spawn("exec ping -n -i 0.01 -w 12 -W 1 10.0.0.60 | sed -n 's/.*icmp_seq=\\([0-9]*\\) .*/\\1/p'")?;
     let coarse = router.spawn("exec ping -n -i 1 -c 10 -W 2 10.0.0.60")?;
     node1.run(&format!("{HEARTBEAT} -k"))?.ok()?;
@@ -119,7 +119,9 @@ fn apache(lab: &mut Lab) -> Result<(), Failure> {
     let answered: Vec<u32> = answered.lines().filter_map(|l| l.parse().ok()).collect();
     let gap = answered.windows(2).map(|w| (w[1] - w[0]) * 10).max().unwrap_or(u32::MAX);
     println!("    pair-apache: a graceful stop is a gap of {gap} ms");
-    ensure!(seen.contains("10 packets transmitted, 10 received, 0% packet loss"), "gap {gap} ms; {seen}");
+    // One a second meets the gap by chance only.
+    let received = seen.split(", ").find_map(|part| part.strip_suffix(" received")?.parse::<u32>().ok());
+    ensure!(gap < 1000 && received.is_some_and(|n| n >= 9), "gap {gap} ms; {seen}");
     Ok(())
 }
 
