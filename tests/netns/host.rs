@@ -173,11 +173,15 @@ impl Host {
         let Ok(mut power) = self.power.lock() else { return };
         let Some(mut was) = power.take() else { return };
         for (_, cable, _) in &self.cables {
-            // Gone already when its host died by itself.
-            let _ = arena::ip(&format!("link del {cable}\n"));
+            // Silent, not gone: a daemon that still runs for a moment is not to see its interface vanish.
+            let _ = arena::ip(&format!("link set {cable} down\n"));
         }
         let _ = kill(Pid::from_raw(was.pid), Signal::SIGKILL);
         let _ = was.init.wait();
+        for (_, cable, _) in &self.cables {
+            // Gone already where the kernel was faster.
+            let _ = arena::ip(&format!("link del {cable}\n"));
+        }
     }
 
     /// Whether it has power.
