@@ -118,6 +118,7 @@ pub async fn run(
         status.code().map_or_else(|| How::Killed(status.signal().unwrap_or_default()), How::Exited)
     });
     let output = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    tracing::debug!(path = %program.path.display(), args = ?program.args, ?how, "script");
     Ok(Ended { how, output })
 }
 

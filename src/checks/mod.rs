@@ -24,7 +24,9 @@ pub async fn run(spec: &Spec) -> Verdict {
         Kind::Ping { attempts } => spec.timeout.saturating_mul(attempts.max(1)),
         _ => spec.timeout,
     };
-    judge(limit, ask(spec.clone())).await
+    let verdict = judge(limit, ask(spec.clone())).await;
+    tracing::debug!(addr = %spec.addr, port = spec.port, kind = ?spec.kind, up = verdict.up, text = verdict.text, took = ?verdict.took, "check");
+    verdict
 }
 
 /// Runs the question in a task of its own, so that its panic is its own too.

@@ -175,6 +175,10 @@ impl Client {
         for batch in commands.chunks(BATCH) {
             self.apply_batch(batch, &mut report)?;
         }
+        for command in commands {
+            tracing::trace!(%command, "to the kernel's table");
+        }
+        tracing::debug!(done = report.done, refused = report.failed.len(), "the kernel's table was changed");
         Ok(report)
     }
 

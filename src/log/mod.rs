@@ -7,6 +7,7 @@ pub mod file;
 pub mod heartbeat;
 pub mod ldirectord;
 pub mod syslog;
+pub mod trace;
 
 use std::io;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};

@@ -232,7 +232,10 @@ impl Addresses {
             Err(e) if e.raw_os_error() != Some(libc::EEXIST) => {
                 Err(Error::Kernel { what: format!("add {}/{} to {}", place.ip, place.prefix, place.interface.name), source: e })
             }
-            _ => Ok(()),
+            _ => {
+                tracing::debug!(ip = %place.ip, prefix = place.prefix, interface = place.interface.name, "address added");
+                Ok(())
+            }
         }
     }
 
@@ -249,7 +252,7 @@ impl Addresses {
             Err(e) if e.raw_os_error() != Some(libc::EADDRNOTAVAIL) => {
                 return Err(Error::Kernel { what: format!("remove {ip}/{}", found.prefix), source: e });
             }
-            _ => {}
+            _ => tracing::debug!(%ip, "address removed"),
         }
         let after = self.list().await?;
         for lost in before.into_iter().filter(|a| a.index == found.index && a.ip != ip && a.ip.is_ipv4()) {

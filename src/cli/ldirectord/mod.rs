@@ -36,7 +36,8 @@ Usage:
 Options:
     configfile    the configuration: /etc/ha.d/NAME, /etc/ha.d/conf/NAME or a
                   path; ldirectord.cf if none is given
-    -d, --debug   stay in the foreground and log to standard error
+    -d, --debug   stay in the foreground, log to standard error and show
+                  every check and change (LVS_HA_TRACE=FILTER chooses)
     -h, --help    show this text
     -v, --version show the version
 

@@ -33,6 +33,7 @@ use crate::config::report::Part;
 use crate::config::settings::{Failback, GenerationFrom, Settings};
 use crate::control::server::Server;
 use crate::log::Log;
+use crate::log::trace;
 use crate::media::ping::Pinger;
 use crate::media::udp::{self, Media};
 use crate::net::addr::Addresses;
@@ -103,6 +104,7 @@ pub struct Mode {
 #[must_use]
 pub fn run(mut settings: Settings, report: &[Part], paths: Paths, mode: Mode, ready: Ready) -> u8 {
     settings.log.debug = settings.log.debug.saturating_add(mode.debug);
+    let _details = if mode.foreground && mode.debug > 0 { trace::to_stderr() } else { None };
     if mode.no_realtime {
         settings.rtprio = None;
     }

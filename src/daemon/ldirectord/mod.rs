@@ -34,6 +34,7 @@ use crate::daemon::record::{Decision, Record};
 use crate::director::plan::{LogTo, Plan};
 use crate::director::{Director, Event, Input, Level, Output, Token};
 use crate::log::ldirectord::{Sink, Target, Writer};
+use crate::log::trace;
 use crate::status::snapshot;
 
 use kernel::Kernel;
@@ -109,6 +110,7 @@ impl fmt::Debug for Setup {
 
 /// Runs the instance until it is told to stop; the process's exit status. Needs a process of one thread.
 pub fn run(setup: Setup, ready: Ready) -> u8 {
+    let _details = if setup.mode == Mode::Debug { trace::to_stderr() } else { None };
     let sink = Sink::new(&setup.instance, setup.mode.target(&setup.plan.globals.log));
     let started = || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
