@@ -1,14 +1,18 @@
 //! Runs the cases side by side and closes with `N passed, M failed`. A case that cannot run is told loudly; where `CI` or
 //! `LVS_HA_LAB` is set, it is a failure.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
 use crate::{arena, cases, host, option};
+
+/// No case takes longer, even on an emulated kernel.
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// Why a case failed.
 pub type Failure = anyhow::Error;
@@ -139,12 +143,21 @@ fn run(chosen: Vec<Case>) -> anyhow::Result<ExitCode> {
     let jobs = std::env::var("LVS_HA_LAB_JOBS").ok().and_then(|n| n.parse().ok()).unwrap_or(8);
     let (next, passed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failed = Mutex::new(Vec::new());
+    let running = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while passed.load(Ordering::Relaxed) + failed.lock().unwrap().len() < able.len() {
+                std::thread::sleep(Duration::from_millis(200));
+                end_if_hung(&running.lock().unwrap(), passed.load(Ordering::Relaxed));
+            }
+        });
         for _ in 0..jobs.min(able.len()) {
             scope.spawn(|| {
                 while let Some(case) = able.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let start = Instant::now();
+                    running.lock().unwrap().insert(case.name, start);
                     let seen = attempt(case);
+                    running.lock().unwrap().remove(case.name);
                     let took = start.elapsed().as_secs_f64();
                     match seen {
                         Ok(()) => {
@@ -171,6 +184,18 @@ fn run(chosen: Vec<Case>) -> anyhow::Result<ExitCode> {
     }
     println!("{} passed, {} failed", passed.into_inner(), failed.len());
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A case that hangs would take the whole run's time and say nothing: it ends the run, by name.
+fn end_if_hung(running: &BTreeMap<&str, Instant>, passed: usize) {
+    let hung: Vec<&str> = running.iter().filter(|(_, start)| start.elapsed() > LONGEST).map(|(name, _)| *name).collect();
+    if !hung.is_empty() {
+        for name in &hung {
+            println!("{name} ... HANGS, no end after {} s", LONGEST.as_secs());
+        }
+        println!("\n{passed} passed, {} failed", hung.len());
+        std::process::exit(1);
+    }
 }
 
 /// Runs one case in a lab of its own; the error is all that is to be told.
