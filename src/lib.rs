@@ -16,6 +16,7 @@
 //! | [`log`] | log files and syslog, never blocking | `cluster::io`, `config::settings` |
 //! | [`daemon`] | composition: clock, sockets, tasks, signals | everything |
 //! | [`cli`] | one folder a command, and the dispatch on the command's name | everything |
+//! | [`errors`] | an error and its causes on one line | - |
 //! | [`sys`] | the only `unsafe` | - |
 //!
 //! **Pure** (no socket, file, task, clock, global or random number; held by `tests/purity.rs`): `config` except
@@ -31,6 +32,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod director;
+pub mod errors;
 pub mod ipvs;
 pub mod log;
 pub mod media;

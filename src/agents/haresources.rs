@@ -11,6 +11,7 @@ use super::builtin::{self, Builtin};
 use super::exec::{self, How, Program, SCRIPT_DIRS};
 use crate::cluster::io::{Level, Outcome, Verb};
 use crate::config::settings::{Group, Resource};
+use crate::errors;
 
 /// A script may take this long to start or stop: a file system check can take its time, and the other node waits as long.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -96,7 +97,7 @@ impl Runner {
                     Action::Start => self.vips.start(&wanted).await.map(|()| Done::Ok),
                     Action::Stop => self.vips.stop(wanted.ip).await.map(|()| Done::Ok),
                 };
-                result.unwrap_or_else(|e| self.failed(&resource.word, chain(&e)))
+                result.unwrap_or_else(|e| self.failed(&resource.word, errors::chain(&e)))
             }
             Some(Ok(Builtin::Command(program))) => self.program(program, action).await,
             Some(Err(e)) => self.bad(&resource.word, action, e.to_string()),
@@ -163,16 +164,4 @@ impl Runner {
     fn say(&self, level: Level, text: &str) {
         (self.tell)(level, text);
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        cause = e.source();
-    }
-    text
 }

@@ -10,6 +10,7 @@ use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
 use crate::config::settings::Medium;
+use crate::errors;
 
 /// IPTOS_LOWDELAY (RFC 1349), as the original sets it.
 const LOW_DELAY: u32 = 0x10;
@@ -212,7 +213,7 @@ impl Media {
             let what = match self.open_link(index) {
                 Ok(()) => Change::Opened,
                 Err(Error::NoInterface { .. }) => continue,
-                Err(e) if self.links.get(index).is_some_and(|l| !l.failing) => Change::Refused(chain(&e)),
+                Err(e) if self.links.get(index).is_some_and(|l| !l.failing) => Change::Refused(errors::chain(&e)),
                 Err(_) => continue,
             };
             if let Some(link) = self.links.get_mut(index) {
@@ -359,18 +360,6 @@ fn broadcast_address(interface: &str) -> Option<Ipv4Addr> {
         .filter(|a| a.interface_name == interface && a.flags.contains(nix::net::if_::InterfaceFlags::IFF_BROADCAST))
         .filter(|a| a.address.as_ref().is_some_and(|s| s.as_sockaddr_in().is_some()))
         .find_map(|a| Some(a.broadcast?.as_sockaddr_in()?.ip()))
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        cause = e.source();
-    }
-    text
 }
 
 #[cfg(test)]
