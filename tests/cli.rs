@@ -56,7 +56,7 @@ impl Machine {
         let asked = Arc::clone(&self.asked);
         self.runtime.spawn(async move {
             let answer = move |request| {
-                asked.lock().unwrap().push(request);
+                asked.lock().unwrap().push(Request::clone(&request));
                 let status = status.clone();
                 async move {
                     match (request, status) {

@@ -17,7 +17,11 @@ pub struct Greeting {
 }
 
 /// A request, `{"do":"status"}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Of an ldirectord, `real` is `ADDRESS` (all its ports, in all virtual services) or `ADDRESS:PORT` as the file or the table
+/// has it, an IPv6 address with a port in brackets. Names are the asking command's to resolve. What no virtual service
+/// has is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Request {
     /// The daemon's state: answered by [`Response::Cluster`] or [`Response::Director`].
@@ -32,6 +36,37 @@ pub enum Request {
         /// Seen from this node.
         set: Set,
     },
+    /// Give a real server weight 0, whatever its checks say, until it is undrained: no new connections, the present ones go
+    /// on (ldirectord only). It survives reload, restart and a stop. Said again it sets another deadline. Answered at once by
+    /// [`Response::Reals`] with the new weight and the connections left; ask [`Request::Real`] for progress.
+    Drain {
+        /// Which.
+        real: String,
+        /// After so many seconds it leaves the table, and its last connections end. `None`: it stays at weight 0.
+        #[serde(default)]
+        deadline: Option<u64>,
+    },
+    /// End a drain: the checks decide again (ldirectord only). Takes the same `real` as the drain did. Answered by
+    /// [`Response::Reals`], with the weight that it has got back if its check last said up.
+    Undrain {
+        /// Which.
+        real: String,
+    },
+    /// Take a real server out as if its check had failed (weight 0 where quiescent, else out of the table), or let the checks
+    /// decide again; no alert is sent (ldirectord only). It survives as a drain does. Answered by [`Response::Reals`].
+    Maintenance {
+        /// Which.
+        real: String,
+        /// Out, or back.
+        on: bool,
+    },
+    /// What the three above are about, as it is now (ldirectord only): answered by [`Response::Reals`], nothing is changed.
+    /// A drain is done when no connections are left: `active` and `inactive` of each are 0 or it is no longer in the table
+    /// (`installed_weight` is absent).
+    Real {
+        /// Which.
+        real: String,
+    },
 }
 
 /// An answer.
@@ -42,6 +77,9 @@ pub enum Response {
     Cluster(Box<snapshot::Cluster>),
     /// State of an ldirectord instance.
     Director(Box<snapshot::Director>),
+    /// The real servers that the request was about, one for each virtual service that has them, as they are after it: never
+    /// empty. The connections are the kernel's at this moment.
+    Reals(Vec<snapshot::Member>),
     /// The request was handed on.
     Accepted,
     /// It was not, and why.

@@ -2,7 +2,8 @@
 //! is killed leaves a word about what it made. Nothing that neither the configuration nor this record names is ever removed.
 //!
 //! `/run/lvs-ha/ldirectord-NAME/owned.json`, locked while the instance lives, gone after a clean stop; beside it
-//! `events.json`, the last decisions, for the next run to show.
+//! `events.json`, the last decisions, for the next run to show, and `held.json`, the real servers that are drained or in
+//! maintenance by command.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -43,6 +44,17 @@ pub struct Record {
 struct Contents {
     v: u32,
     services: BTreeSet<ServiceKey>,
+}
+
+/// A real server that is held out of service by command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// `ADDRESS` or `ADDRESS:PORT`.
+    pub real: String,
+    /// In maintenance; else drained.
+    pub maintenance: bool,
+    /// When a drained one leaves the table, Unix seconds.
+    pub until: Option<f64>,
 }
 
 /// A decision of an earlier run, kept for display.
@@ -91,14 +103,8 @@ impl Record {
         if self.owned == *owned && path.exists() {
             return Ok(());
         }
-        let write = || {
-            let fresh = self.dir.join("owned.json.new");
-            let mut file = File::create(&fresh)?;
-            file.write_all(&serde_json::to_vec(&Contents { v: 1, services: owned.clone() })?)?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)
-        };
-        write().map_err(|source| Error::Io { path: path.clone(), source })?;
+        let contents = serde_json::to_vec(&Contents { v: 1, services: owned.clone() });
+        contents.map_err(io::Error::from).and_then(|bytes| put(&path, &bytes)).map_err(|source| Error::Io { path, source })?;
         self.owned.clone_from(owned);
         Ok(())
     }
@@ -107,6 +113,19 @@ impl Record {
     pub fn forget(&mut self) {
         let _ = fs::remove_file(self.dir.join("owned.json"));
         self.owned.clear();
+    }
+
+    /// The holds by command, of this run or an earlier one; none if there are none to be read.
+    #[must_use]
+    pub fn held(&self) -> Vec<Held> {
+        let bytes = fs::read(self.dir.join("held.json")).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// Puts these holds on record; they outlive a stop too. On disk before it returns.
+    pub fn keep_held(&self, held: &[Held]) -> Result<(), Error> {
+        let path = self.dir.join("held.json");
+        put(&path, &serde_json::to_vec(held).unwrap_or_default()).map_err(|source| Error::Io { path, source })
     }
 
     /// The decisions of the run before, newest first; none if there are none to be read.
@@ -131,6 +150,15 @@ impl Record {
         let _ = fs::remove_file(&path);
         asked
     }
+}
+
+/// Writes a file in one step.
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("json.new");
+    let mut file = File::create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
 }
 
 /// Asks the instance that runs as `pid` to leave the table as it is when it ends: its successor takes over.
@@ -175,6 +203,18 @@ mod tests {
         record.keep_decisions([&decision].into_iter());
         drop(record);
         assert_eq!(Record::open(run.path(), "a").unwrap().decisions(), [decision]);
+    }
+
+    #[test]
+    fn holds_outlive_process_and_stop() {
+        let run = tempfile::tempdir().unwrap();
+        let held = [Held { real: "10.0.0.1:80".into(), maintenance: false, until: Some(1.5) }];
+        let mut record = Record::open(run.path(), "a").unwrap();
+        assert_eq!(record.held(), []);
+        record.keep_held(&held).unwrap();
+        record.forget();
+        drop(record);
+        assert_eq!(Record::open(run.path(), "a").unwrap().held(), held);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::director::held::Hold;
 use crate::director::plan::{Virtual, Watch};
 use crate::director::{Director, Event, Service, report};
 use crate::ipvs::model::{self, Command, Dest, DestKey, ServiceKey, Table, TableService};
@@ -175,9 +176,19 @@ impl Director {
 impl Service {
     /// Whether the real server with that key is up. One that is written twice, with two checks, needs both.
     fn in_service(&self, v: &Virtual, key: DestKey) -> bool {
-        let mut states = v.reals.iter().zip(&self.reals).filter(|(r, _)| r.dest.key == key).map(|(_, h)| h.serving);
+        let mut states = v.reals.iter().zip(&self.reals).filter(|(r, _)| r.dest.key == key).map(|(_, h)| h.in_service());
         states.next().is_some_and(|first| first && states.all(|s| s))
             || (self.fallback.0 && v.fallback.as_ref().is_some_and(|f| f.key == key))
+    }
+
+    /// Whether a hold keeps the real server with that key in the table, or out of it; `None`: no hold has a say.
+    fn kept(&self, v: &Virtual, key: DestKey) -> Option<bool> {
+        let mut holds = v.reals.iter().zip(&self.reals).filter(|(r, _)| r.dest.key == key).filter_map(|(_, h)| h.hold);
+        holds.find_map(|hold| match hold {
+            Hold::Drained(_) => Some(true),
+            Hold::Removed => Some(false),
+            Hold::Maintenance => None,
+        })
     }
 
     /// Every key that the plan names for this service, and what should be there.
@@ -192,7 +203,7 @@ impl Service {
                 Some(real.dest.clone())
             } else {
                 // Unwatched servers that are not in the table stay visible with weight 0 only where quiescing is asked for.
-                v.quiescent.then(|| Dest { weight: 0, ..real.dest.clone() })
+                self.kept(v, key).unwrap_or(v.quiescent).then(|| Dest { weight: 0, ..real.dest.clone() })
             };
             out.insert(key, entry);
         }

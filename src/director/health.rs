@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::checks::spec::{Spec, Verdict};
 use crate::cluster::io::Mono;
+use crate::director::held::Hold;
 
 /// Where one real server of one virtual service stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub(super) struct Health {
     pub(super) since: Mono,
     /// The last verdict and when it came.
     pub(super) last: Option<(Verdict, Mono)>,
+    /// Whether and how somebody holds it out of service.
+    pub(super) hold: Option<Hold>,
 }
 
 /// What a verdict changed.
@@ -38,7 +41,7 @@ pub(super) enum Step {
 impl Health {
     /// Unchecked, and serving or not as the table had it.
     pub(super) fn unchecked(serving: bool, now: Mono) -> Self {
-        Self { serving, checked: false, failures: 0, since: now, last: None }
+        Self { serving, checked: false, failures: 0, since: now, last: None, hold: None }
     }
 
     /// Takes a verdict into account. `failurecount` failures in a row are needed to go down, one success to come up. The
@@ -69,6 +72,11 @@ impl Health {
         }
         self.last = Some((verdict.clone(), now));
         (step, wiped)
+    }
+
+    /// Whether it is to have its weight.
+    pub(super) fn in_service(&self) -> bool {
+        self.serving && self.hold.is_none()
     }
 
     /// The word for a status display.

@@ -1,16 +1,19 @@
 //! The load balancer as a state machine: which real server is in service.
 //!
 //! `plan` is the configuration it works from, `health` counts and schedules, `desired` says what the kernel's table should
-//! be and how much of a drift is left alone, `report` words the log lines, `view` is the state as plain data. [`Director`]
+//! be and how much of a drift is left alone, `held` is what is out of service by hand, `report` words the log lines, `view` is the state as plain data. [`Director`]
 //! turns time, verdicts and the kernel's table into checks to run and the table to have. No I/O, no clock: see
 //! `daemon::ldirectord` for its driver.
 
 mod desired;
 mod health;
+mod held;
 pub mod plan;
 mod report;
 mod view;
 
+#[cfg(test)]
+mod hold_scenarios;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
@@ -27,6 +30,7 @@ use health::{Health, Probe, ProbeState, Step};
 use plan::{Plan, Virtual, Watch};
 
 pub use health::Token;
+pub use held::{Files, Holds, Order, Target};
 pub use report::{Event, Level, identity, service};
 
 /// What happens to a director.
@@ -48,6 +52,8 @@ pub enum Input {
         /// The kernel's table.
         actual: Table,
     },
+    /// The files in `maintenancedir`.
+    Maintenance(Files),
     /// The daemon is to end: [`Director::reconcile`] now purges.
     Stop,
 }
@@ -81,6 +87,8 @@ pub struct Director {
     /// Services that are ours but no longer in the plan.
     orphans: BTreeSet<ServiceKey>,
     settled: Settled,
+    holds: Holds,
+    files: Files,
     stopping: bool,
     dirty: bool,
     outputs: VecDeque<Output>,
@@ -107,6 +115,8 @@ impl Director {
             tokens: 0,
             orphans: recorded,
             settled: Settled::default(),
+            holds: Holds::default(),
+            files: Files::default(),
             stopping: false,
             dirty: false,
             outputs: VecDeque::new(),
@@ -119,9 +129,14 @@ impl Director {
     /// Takes an input into account.
     pub fn handle(&mut self, now: Mono, input: Input) {
         match input {
-            Input::Tick => {}
+            Input::Tick => {
+                if self.next_deadline().is_some_and(|at| at <= now) {
+                    self.rehold(now);
+                }
+            }
             Input::Verdict { token, verdict } => self.verdict(now, token, &verdict),
             Input::Reload { plan, actual } => self.adopt(now, *plan, &actual),
+            Input::Maintenance(files) => self.take_files(now, files),
             Input::Stop => {
                 self.stopping = true;
                 self.dirty = true;
@@ -145,7 +160,7 @@ impl Director {
             ProbeState::Due(at) => Some(at),
             ProbeState::Running(_) => None,
         });
-        if self.stopping { None } else { due.min() }
+        if self.stopping { None } else { due.chain(self.next_deadline()).min() }
     }
 
     /// The configuration in force.
@@ -183,7 +198,7 @@ impl Director {
         self.settled = Settled::default();
         self.dirty = true;
         self.rebuild_probes(now);
-        self.update_fallbacks(now);
+        self.rehold(now);
     }
 
     /// The state of a virtual of a new plan.
@@ -278,7 +293,7 @@ impl Director {
     /// The fallback serves when no real server does. With checks off, documentation says, it never does.
     fn update_fallbacks(&mut self, now: Mono) {
         for (v, service) in self.plan.virtuals.iter().zip(&mut self.services) {
-            let active = v.fallback.is_some() && v.watch != Watch::Off && !service.reals.iter().any(|h| h.serving);
+            let active = v.fallback.is_some() && v.watch != Watch::Off && !service.reals.iter().any(Health::in_service);
             if service.fallback.0 != active {
                 service.fallback = (active, now);
             }

@@ -1,5 +1,6 @@
 //! The log lines: the original's texts, which scripts and readers know.
 
+use crate::director::held::{Order, Target};
 use crate::director::plan::{Real, Virtual};
 use crate::ipvs::model::{Dest, DestKey, ServiceKey};
 
@@ -84,6 +85,24 @@ pub(super) fn reset(v: &Virtual, real: &Real) -> Event {
 /// Why a real server goes down. The original says only that it does.
 pub(super) fn failed_check(v: &Virtual, real: &Real, why: &str) -> Event {
     Event::warn(format!("Failed check of real server: {} ({}): {why}", real.written, identity(&v.service.key)))
+}
+
+/// Somebody has taken a real server out of service or given it back.
+pub(super) fn ordered(target: Target, order: Order) -> String {
+    match order {
+        Order::Drain(None) => format!("Draining real server {target} as asked for"),
+        Order::Drain(Some(limit)) => {
+            format!("Draining real server {target} as asked for, out of the table in {} s", limit.as_secs())
+        }
+        Order::Undrain => format!("Real server {target} is no longer drained, as asked for"),
+        Order::Maintenance(true) => format!("Real server {target} is in maintenance, as asked for"),
+        Order::Maintenance(false) => format!("Real server {target} is no longer in maintenance, as asked for"),
+    }
+}
+
+/// The time of a drain is over.
+pub(super) fn deadline(v: &Virtual, real: &Real) -> Event {
+    Event::info(format!("Drained real server: {} ({}) has had its time", real.written, service(&v.service.key)))
 }
 
 /// A real server has come into the table, or its entry has been set right.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::plan::{Globals, LogTo, Plan, Real, Virtual, Watch};
-use super::{Director, Input, Output, Token};
+use super::{Director, Holds, Input, Output, Token};
 use crate::checks::spec::{Kind, Spec, Verdict};
 use crate::cluster::io::Mono;
 use crate::ipvs::diff::diff;
@@ -35,8 +35,18 @@ impl World {
     }
 
     fn recorded(plan: Plan, kernel: Table, recorded: BTreeSet<ServiceKey>) -> Self {
+        Self::start(plan, kernel, recorded, Holds::default())
+    }
+
+    /// One that finds holds on record.
+    pub(super) fn held(plan: Plan, kernel: Table, holds: Holds) -> Self {
+        Self::start(plan, kernel, BTreeSet::new(), holds)
+    }
+
+    fn start(plan: Plan, kernel: Table, recorded: BTreeSet<ServiceKey>, holds: Holds) -> Self {
         let now = Mono(Duration::from_secs(1));
-        let director = Director::new(plan, &kernel, recorded, now);
+        let mut director = Director::new(plan, &kernel, recorded, now);
+        director.restore(now, holds);
         let mut world = Self {
             director,
             kernel,
@@ -93,7 +103,7 @@ impl World {
     }
 
     /// Answers every open check of the real server `10.0.0.HOST`.
-    fn answer(&mut self, host: u8, up: bool) {
+    pub(super) fn answer(&mut self, host: u8, up: bool) {
         let tokens: Vec<Token> = self.open.iter().filter(|(_, s)| s.addr == ip(host)).map(|(t, _)| *t).collect();
         assert!(!tokens.is_empty(), "no check of {host} is open");
         for token in tokens {
@@ -113,7 +123,7 @@ impl World {
     }
 
     /// A whole round: time passes, then the named servers are up and all others down.
-    fn round(&mut self, up: &[u8]) {
+    pub(super) fn round(&mut self, up: &[u8]) {
         self.pass(10.0);
         let open: Vec<(Token, u8)> = self.open.iter().map(|(t, s)| (*t, host_of(s.addr))).collect();
         for (token, host) in open {
@@ -122,21 +132,21 @@ impl World {
     }
 
     /// The real servers of a virtual, as `HOST=WEIGHT`.
-    fn table(&self, virt: u8) -> String {
+    pub(super) fn table(&self, virt: u8) -> String {
         let Some(s) = self.kernel.services.get(&key(virt)) else { return "none".into() };
         let words: Vec<String> = s.dests.values().map(|d| format!("{}={}", host_of(d.key.addr), d.weight)).collect();
         words.join(" ")
     }
 
-    fn taken_log(&mut self) -> Vec<String> {
+    pub(super) fn taken_log(&mut self) -> Vec<String> {
         std::mem::take(&mut self.log)
     }
 
-    fn weigh(&mut self, virt: u8, host: u8, weight: u32) {
+    pub(super) fn weigh(&mut self, virt: u8, host: u8, weight: u32) {
         self.kernel.services.get_mut(&key(virt)).unwrap().dests.get_mut(&dest(host, 1).key).unwrap().weight = weight;
     }
 
-    fn remove(&mut self, virt: u8, host: u8) {
+    pub(super) fn remove(&mut self, virt: u8, host: u8) {
         self.kernel.services.get_mut(&key(virt)).unwrap().dests.remove(&dest(host, 1).key).unwrap();
     }
 }
@@ -230,7 +240,7 @@ pub(super) fn plan(virtuals: Vec<Virtual>) -> Plan {
     Plan { globals, virtuals }
 }
 
-fn one(change: impl FnOnce(&mut Virtual)) -> Plan {
+pub(super) fn one(change: impl FnOnce(&mut Virtual)) -> Plan {
     let mut v = virt(100, &[1, 2]);
     change(&mut v);
     plan(vec![v])

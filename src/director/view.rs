@@ -2,8 +2,9 @@
 
 use crate::cluster::io::Mono;
 use crate::director::Director;
+use crate::director::held::{Hold, Target};
 use crate::ipvs::model::{Dest, DestEntry, ServiceEntry};
-use crate::status::snapshot::{LastCheck, Real, Virtual};
+use crate::status::snapshot::{LastCheck, Member, Real, Virtual};
 
 impl Director {
     /// The virtual services in the file's order, as of `now`, with the kernel's table as last dumped.
@@ -14,6 +15,11 @@ impl Director {
                 let entry = kernel.iter().find(|e| e.service.key == v.service.key);
                 let find = |dest: &Dest| entry.and_then(|e| e.dests.iter().find(|d| d.dest.key == dest.key));
                 let reals = v.reals.iter().zip(&state.reals).map(|(real, health)| Real {
+                    held: health.hold.map(|h| h.word().to_owned()),
+                    deadline: match health.hold {
+                        Some(Hold::Drained(Some(until))) => Some((until - now).as_secs_f64()),
+                        _ => None,
+                    },
                     failures: health.failures,
                     last_check: health.last.as_ref().map(|(verdict, at)| LastCheck {
                         up: verdict.up,
@@ -41,6 +47,19 @@ impl Director {
     }
 }
 
+impl Director {
+    /// The real servers that are meant, in each of their virtual services, of a [`view`](Self::view).
+    #[must_use]
+    pub fn members(&self, view: Vec<Virtual>, target: Target) -> Vec<Member> {
+        let mut out = Vec::new();
+        for (v, shown) in self.plan.virtuals.iter().zip(view) {
+            let means = v.reals.iter().zip(shown.reals).filter(|(real, _)| target.means(real));
+            out.extend(means.map(|(_, real)| Member { service: shown.key, real }));
+        }
+        out
+    }
+}
+
 /// What real servers and fallbacks have in common.
 fn shown(address: &str, dest: &Dest, state: &str, since: f64, entry: Option<&DestEntry>) -> Real {
     Real {
@@ -50,6 +69,8 @@ fn shown(address: &str, dest: &Dest, state: &str, since: f64, entry: Option<&Des
         installed_weight: entry.map(|e| e.dest.weight),
         state: state.to_owned(),
         since,
+        held: None,
+        deadline: None,
         failures: 0,
         last_check: None,
         active: entry.map_or(0, |e| e.active),

@@ -143,6 +143,13 @@ pub struct Real {
     pub state: String,
     /// Seconds since the state changed.
     pub since: f64,
+    /// `drained`, `removed` (its deadline is over) or `maintenance` while it is held out of service by hand, whatever its
+    /// state; else absent.
+    #[serde(default)]
+    pub held: Option<String>,
+    /// Seconds until a drain with a deadline takes it out of the table.
+    #[serde(default)]
+    pub deadline: Option<f64>,
     /// Failed checks in a row.
     pub failures: u32,
     /// What the last check saw.
@@ -153,6 +160,15 @@ pub struct Real {
     pub inactive: u32,
     /// Connections scheduled since the real server was added.
     pub conns: u64,
+}
+
+/// A real server and the virtual service that it serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// The virtual service.
+    pub service: ServiceKey,
+    /// Its real server.
+    pub real: Real,
 }
 
 /// The last check of a real server.

@@ -38,7 +38,9 @@ pub(super) fn hand_on(args: &[OsString], request: &Request, said: &str) -> ExitC
             return ExitCode::SUCCESS;
         }
         Ok(Response::Refused { why }) => why,
-        Ok(Response::Cluster(_) | Response::Director(_)) => "heartbeat's answer does not fit the question".into(),
+        Ok(Response::Cluster(_) | Response::Director(_) | Response::Reals(_)) => {
+            "heartbeat's answer does not fit the question".into()
+        }
         Err(client::Error::NotRunning { .. }) => "heartbeat is not running on this machine".into(),
         Err(e) => e.to_string(),
     };

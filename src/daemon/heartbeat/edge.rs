@@ -117,6 +117,7 @@ impl Edge {
             }
             Request::Standby { set } => Command::Standby(set),
             Request::Takeover { set } => Command::Takeover(set),
+            _ => return Response::Refused { why: "heartbeat has no real servers: ask ldirectord".into() },
         };
         self.tell_core(ToCore::Input(Input::Command(command))).await;
         Response::Accepted

@@ -9,6 +9,7 @@
 //! The loop alone owns the director, the kernel's socket and the record; nothing in it waits for a real server, a name server
 //! or a disk, but for the short netlink exchange and the record.
 
+mod held;
 mod kernel;
 mod watch;
 
@@ -32,7 +33,7 @@ use crate::daemon::background::Ready;
 use crate::daemon::pidfile::{self, Layout, PidFile};
 use crate::daemon::record::{Decision, Record};
 use crate::director::plan::{LogTo, Plan};
-use crate::director::{Director, Event, Input, Level, Output, Token};
+use crate::director::{Director, Event, Input, Level, Order, Output, Token};
 use crate::log::ldirectord::{Sink, Target, Writer};
 use crate::log::trace;
 use crate::status::snapshot;
@@ -146,7 +147,8 @@ async fn serve(setup: Setup, log: Writer, ready: &mut Option<Ready>) -> anyhow::
     let table = kernel.dump()?;
     let started = Instant::now();
     let now = Mono(Duration::ZERO);
-    let director = Director::new(setup.plan.clone(), &table, record.owned().clone(), now);
+    let mut director = Director::new(setup.plan.clone(), &table, record.owned().clone(), now);
+    director.restore(now, held::of_record(&record.held(), now));
     let (verdicts, mut ended) = mpsc::channel(1024);
     let (reloads, mut reloaded) = mpsc::channel(1);
     let (requests, mut asked) = mpsc::channel(16);
@@ -205,7 +207,11 @@ async fn serve(setup: Setup, log: Writer, ready: &mut Option<Ready>) -> anyhow::
                 }
             }
             Some((cause, loaded)) = reloaded.recv() => daemon.finish_reload(cause, loaded),
-            Some(reply) = asked.recv() => daemon.answer(reply),
+            Some((request, reply)) = asked.recv() => {
+                let answer = daemon.answer(&request);
+                // A client that has gone is no loss.
+                let _ = reply.send(answer);
+            }
             () = tokio::time::sleep_until(due) => daemon.input(Input::Tick),
             () = tokio::time::sleep_until(look) => {
                 daemon.look_at_file();
@@ -240,6 +246,9 @@ struct Daemon {
     /// Newest first, those of the run before included.
     decisions: VecDeque<Decision>,
 }
+
+/// A request of the control socket and the way back.
+type Asked = (Request, oneshot::Sender<Response>);
 
 /// Why the configuration is read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -379,7 +388,7 @@ impl Daemon {
     }
 
     /// The control socket, if it can be had; the balancing goes on without it.
-    fn open_control(&mut self, requests: mpsc::Sender<oneshot::Sender<Response>>) -> Option<tokio::task::JoinHandle<()>> {
+    fn open_control(&mut self, requests: mpsc::Sender<Asked>) -> Option<tokio::task::JoinHandle<()>> {
         let path = control::director_socket(&control::run_dir(), &self.setup.instance);
         let server = match Server::bind(&path) {
             Ok(server) => server,
@@ -393,11 +402,8 @@ impl Daemon {
                 let requests = requests.clone();
                 async move {
                     let gone = || Response::Refused { why: "ldirectord is ending".into() };
-                    if request != Request::Status {
-                        return Response::Refused { why: "ldirectord answers status only".into() };
-                    }
                     let (reply, answer) = oneshot::channel();
-                    if requests.send(reply).await.is_err() {
+                    if requests.send((request, reply)).await.is_err() {
                         return gone();
                     }
                     answer.await.unwrap_or_else(|_| gone())
@@ -407,7 +413,20 @@ impl Daemon {
         }))
     }
 
-    fn answer(&mut self, reply: oneshot::Sender<Response>) {
+    fn answer(&mut self, request: &Request) -> Response {
+        match request {
+            Request::Status => self.status(),
+            Request::Drain { real, deadline } => self.order(real, Some(Order::Drain(deadline.map(Duration::from_secs)))),
+            Request::Undrain { real } => self.order(real, Some(Order::Undrain)),
+            Request::Maintenance { real, on } => self.order(real, Some(Order::Maintenance(*on))),
+            Request::Real { real } => self.order(real, None),
+            Request::Standby { .. } | Request::Takeover { .. } => {
+                Response::Refused { why: "ldirectord has no resource groups: ask heartbeat".into() }
+            }
+        }
+    }
+
+    fn status(&mut self) -> Response {
         let now = self.now();
         // Fresh connection counts; the table as last seen if the kernel does not answer.
         let _ = self.kernel.dump();
@@ -426,8 +445,7 @@ impl Daemon {
             virtuals: self.director.view(now, self.kernel.seen()),
             events: events.collect(),
         };
-        // A client that has gone is no loss.
-        let _ = reply.send(Response::Director(Box::new(state)));
+        Response::Director(Box::new(state))
     }
 
     /// The end: the table is purged, or left to a successor.
