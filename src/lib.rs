@@ -20,7 +20,7 @@
 //! | [`sys`] | the only `unsafe` | - |
 //!
 //! **Pure** (no socket, file, task, clock, global or random number; held by `tests/purity.rs`): `config` except
-//! `load`, `ipvs` except `client`, `cluster`, `director`, `checks::{spec,pattern}`, `agents::action`,
+//! `load`, `ipvs` except `client` and `proc_sys`, `cluster`, `director`, `checks::{spec,pattern}`, `agents::action`,
 //! `control::proto`, `status`, `cli::*::{args,render}`. Pure imports only pure; leaves with effects import pure and never
 //! each other (but `agents::builtin` uses `net`); only `daemon` and `cli` know both sides.
 
