@@ -66,7 +66,11 @@ fn live(seed: u64, trace: bool) {
     let nodes = if dice.percent(70) { 2 } else { 3 };
     let count = usize::try_from(dice.range(1, 4)).unwrap();
     let groups: Vec<usize> = (0..count).map(|_| usize::try_from(dice.range(0, nodes)).unwrap()).collect();
-    let failback = if dice.percent(60) { Failback::On } else { Failback::Off };
+    let failback = match dice.range(0, 10) {
+        0..5 => Failback::On,
+        5..8 => Failback::Off,
+        _ => Failback::Legacy,
+    };
     let links = if dice.percent(20) { 2 } else { 1 };
     let mut world = World::new(seed, usize::try_from(nodes).unwrap(), &groups, failback, links);
     world.trace = trace;
@@ -278,6 +282,29 @@ fn a_giver_that_crashes_leaves_no_group_behind() {
         world.run(6 * SECOND);
         expect_owners(&world, &[Some(1), Some(1)]);
     }
+}
+
+/// Without reports: each node asks for its groups, and gets them back from whoever took them.
+#[test]
+fn in_legacy_mode_groups_go_home() {
+    let mut world = pair(14, Failback::Legacy);
+    world.command(0, Command::Standby(Set::All));
+    world.run(3 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+    assert!(world.log.iter().any(|(.., text)| text == "Standby mode only implemented when nice_failback on"));
+    world.crash(0);
+    world.run(4 * SECOND);
+    expect_owners(&world, &[Some(1), Some(1)]);
+    world.boot(0);
+    world.run(6 * SECOND);
+    expect_owners(&world, &[Some(0), Some(1)]);
+    world.command(1, Command::Stop);
+    world.run(6 * SECOND);
+    expect_owners(&world, &[Some(0), Some(0)]);
+    world.boot(1);
+    world.run(6 * SECOND);
+    expect_order(&world);
+    expect_owners(&world, &[Some(0), Some(1)]);
 }
 
 /// Half a minute of patience after a failed start is for a group that another node may run, not for one nobody else can.

@@ -26,7 +26,7 @@ fn key() -> Key {
     Key { number: 1, method: Method::Sha1, secret: b"labsecret".to_vec() }
 }
 
-fn settings(me: &str) -> Settings {
+fn settings(me: &str, failback: Failback) -> Settings {
     let group = |node: &str, address: &str| {
         let word = format!("IPaddr2::{address}/24/eth0");
         let args = vec![format!("{address}/24/eth0")];
@@ -44,7 +44,7 @@ fn settings(me: &str) -> Settings {
         hopfudge: 1,
         udpport: 694,
         media: vec![Medium::Ucast { interface: "eth0".into(), peer: "10.99.0.1".parse().unwrap() }],
-        failback: Failback::On,
+        failback,
         keys: Keys { active: 1, keys: vec![key()] },
         groups: vec![group("alpha", "10.99.0.101"), group("beta", "10.99.0.102")],
         builtin: true,
@@ -110,10 +110,14 @@ struct Stage {
 impl Stage {
     /// `me` starts; the other node has the identity of the recording.
     fn new(me: &str, recording: &Recording) -> Self {
+        Self::new_with(me, recording, Failback::On)
+    }
+
+    fn new_with(me: &str, recording: &Recording, failback: Failback) -> Self {
         let other = if me == "alpha" { "beta" } else { "alpha" };
         let identity = Identity { uuid: recording.uuid(me), generation: recording.generation(me) };
         let mut stage = Self {
-            node: Node::new(&settings(me), identity, 7, moment(0)),
+            node: Node::new(&settings(me, failback), identity, 7, moment(0)),
             now: 0,
             coming: VecDeque::new(),
             scripts: Vec::new(),
@@ -132,25 +136,40 @@ impl Stage {
         Self::pair_at_rest_before(me, recording, 0)
     }
 
+    /// The same with another `auto_failback`.
+    fn pair_at_rest_with(me: &str, recording: &Recording, failback: Failback) -> Self {
+        let mut stage = Self::new_with(me, recording, failback);
+        stage.come_to_rest(me, recording, 0, failback != Failback::Legacy);
+        stage
+    }
+
     /// The same, with some numbers left for what happens before the recording.
     fn pair_at_rest_before(me: &str, recording: &Recording, spare: u64) -> Self {
         let mut stage = Self::new(me, recording);
-        let first = recording.of(&stage.other.clone()).find_map(|p| p.2.hex("seq")).unwrap() - spare;
-        stage.run(100 * MS);
-        stage.hear(stage.status("active"));
-        stage.run(10 * MS);
-        let list = Message::empty().with("dest", me).with("t", "repnodes").with("nodelist", "alpha beta ");
-        stage.hear(list.with("delnodelist", " "));
-        stage.hear(resource("local", "1"));
-        while stage.seq + 1 < first {
-            stage.run(if stage.now > 6 * SECOND { 10 * MS } else { 150 * MS });
-            stage.hear(stage.status("active"));
-        }
-        stage.run(10 * MS);
-        stage.said.clear();
-        let view = stage.node.view();
-        assert!(view.stable && view.held == Set::Local, "{view:?}");
+        stage.come_to_rest(me, recording, spare, true);
         stage
+    }
+
+    fn come_to_rest(&mut self, me: &str, recording: &Recording, spare: u64, reports: bool) {
+        let first = recording.of(&self.other.clone()).find_map(|p| p.2.hex("seq")).unwrap() - spare;
+        self.run(100 * MS);
+        self.hear(self.status("active"));
+        self.run(10 * MS);
+        let list = Message::empty().with("dest", me).with("t", "repnodes").with("nodelist", "alpha beta ");
+        self.hear(list.with("delnodelist", " "));
+        if reports {
+            self.hear(resource("local", "1"));
+        } else {
+            self.hear(Message::new("ip-request-resp").with("dest", me).with("ipaddr", address_of(me)).with("ok", "OK"));
+        }
+        while self.seq + 1 < first {
+            self.run(if self.now > 6 * SECOND { 10 * MS } else { 150 * MS });
+            self.hear(self.status("active"));
+        }
+        self.run(10 * MS);
+        self.said.clear();
+        let view = self.node.view();
+        assert!(view.stable && view.held == Set::Local, "{view:?}");
     }
 
     fn status(&self, st: &str) -> Message {
@@ -290,6 +309,11 @@ impl Stage {
     fn when(&self, line: &str) -> u64 {
         self.said.iter().find(|(_, l)| l == line).unwrap_or_else(|| panic!("{line} in {:?}", self.said)).0
     }
+}
+
+/// The key of the node's group.
+fn address_of(node: &str) -> String {
+    format!("IPaddr2::10.99.0.{}/24/eth0", if node == "alpha" { 101 } else { 102 })
 }
 
 fn moment(now: u64) -> Now {
@@ -459,4 +483,82 @@ fn restart_within_the_dead_time() {
     stage.run(length);
     stage.expect(&["repnodes alpha beta   ", "resource local full 1", "resource local full 1"]);
     assert!(stage.node.view().stable);
+}
+
+/// Without failback a returning node is only told who holds what.
+#[test]
+fn return_without_failback() {
+    let crash = Recording::load("off_crash_A");
+    let back = Recording::load("off_restart_A");
+    let mut stage = Stage::pair_at_rest_with("beta", &crash, Failback::Off);
+    stage.play(&crash);
+    stage.run(4 * SECOND);
+    stage.expect(&[
+        "stonith alpha n_stnth",
+        "resource all full 1 req_our_resources()",
+        "start group 0",
+        "resource foreign mach_down",
+    ]);
+    stage.said.clear();
+    assert_eq!(crash.uuid("beta"), back.uuid("beta"));
+    let length = stage.play_alive(&back);
+    stage.run(length);
+    stage.expect(&["repnodes alpha beta   ", "resource all full 1", "resource all full 1"]);
+    let view = stage.node.view();
+    assert!(view.stable && view.held == Set::All, "{view:?}");
+}
+
+/// Both start in legacy mode: the real node takes its own group without a question, ours asks and waits for the answer.
+#[test]
+fn legacy_startup() {
+    let recording = Recording::load("legacy_startup");
+    let mut stage = Stage::new_with("alpha", &recording, Failback::Legacy);
+    let length = stage.play_alive(&recording);
+    let last = stage.coming.iter().filter_map(|(_, bytes)| decode(bytes).ok()?.message.hex("seq")).max().unwrap();
+    // Up to the question, and no further than before it is asked again.
+    stage.run(length.min(4 * SECOND));
+    let asked = format!("ip-request {}", address_of("alpha"));
+    let start = ["reqnodes", "repnodes alpha beta   ", "reqnodes", "repnodes alpha beta   ", &asked];
+    stage.expect(&start);
+    stage.run(length - length.min(4 * SECOND));
+    stage.seq = last;
+    let answer = Message::new("ip-request-resp").with("dest", "alpha").with("ipaddr", address_of("alpha"));
+    stage.hear(answer.with("weown", "no").with("ok", "OK"));
+    stage.run(200 * MS);
+    assert_eq!(stage.said.last().unwrap().1, "start group 0");
+    assert_eq!(stage.said.iter().filter(|(_, line)| line.starts_with("start")).count(), 1);
+}
+
+/// Legacy mode: a crash is taken over without a report, and the returning node gets its group when it asks.
+#[test]
+fn legacy_crash_and_return() {
+    let crash = Recording::load("legacy_crash_A");
+    let back = Recording::load("legacy_restart_A");
+    let mut stage = Stage::pair_at_rest_with("beta", &crash, Failback::Legacy);
+    stage.play(&crash);
+    stage.run(4 * SECOND);
+    stage.expect(&["stonith alpha n_stnth", "start group 0"]);
+    stage.said.clear();
+    assert_eq!(crash.uuid("beta"), back.uuid("beta"));
+    let length = stage.play_alive(&back);
+    stage.run(length);
+    let answer = format!("ip-request-resp {} yes OK", address_of("alpha"));
+    stage.expect(&["repnodes alpha beta   ", "stop group 0", &answer]);
+    assert_eq!(stage.node.view().held, Set::Local);
+}
+
+/// Legacy mode: a graceful stop is taken over at `shutdone`; the other side's `hb_standby` is refused.
+#[test]
+fn legacy_stop_and_standby() {
+    let recording = Recording::load("legacy_stop_B");
+    let mut stage = Stage::pair_at_rest_with("alpha", &recording, Failback::Legacy);
+    stage.play(&recording);
+    stage.run(8 * SECOND);
+    stage.expect(&["start group 1", "stonith beta unneeded"]);
+    let recording = Recording::load("legacy_standby");
+    let mut stage = Stage::pair_at_rest_with("beta", &recording, Failback::Legacy);
+    let length = stage.play_alive(&recording);
+    stage.run(length);
+    stage.expect(&[]);
+    assert_eq!(stage.node.view().held, Set::Local);
 }

@@ -161,7 +161,7 @@ impl Node {
         }
         View {
             status: own.to_owned(),
-            stable: self.takeover.is_stable(&self.members) && self.timers.due(Timer::Partition).is_none(),
+            stable: self.takeover.is_stable(&self.settings, &self.members) && self.timers.due(Timer::Partition).is_none(),
             held: self.takeover.held(&self.settings),
             nodes,
             groups: self.takeover.group_views(&self.settings, &self.members),

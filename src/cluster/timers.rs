@@ -25,6 +25,8 @@ pub(super) enum Timer {
     StartingAgain,
     /// Ten seconds after the first resource report: take the own groups.
     Collect,
+    /// An `ip-request` of legacy mode has no answer: ask again.
+    AskLegacy,
     /// A standby handshake has lasted too long.
     Standby,
     /// A cancelled failback may be tried again.

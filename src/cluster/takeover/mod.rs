@@ -5,6 +5,7 @@
 //! Heartbeat 3.0.6; with more nodes a group belongs to the first live node from its preferred one on, in `ha.cf`'s order.
 
 mod groups;
+mod legacy;
 mod ownership;
 mod sets;
 mod standby;
@@ -18,9 +19,10 @@ use crate::cluster::reception::Heard;
 use crate::cluster::timers::Timer;
 use crate::cluster::voice::Cx;
 use crate::cluster::wire::Message;
-use crate::config::settings::Settings;
+use crate::config::settings::{Failback, Settings};
 
 use groups::Slots;
+use legacy::Legacy;
 use sets::Groups;
 use standby::Standby;
 
@@ -93,6 +95,10 @@ pub(super) struct Takeover {
     orphans: BTreeMap<GroupId, Mono>,
     /// Groups held here and elsewhere, since when.
     doubles: BTreeMap<GroupId, Mono>,
+    /// What `auto_failback legacy` needs.
+    legacy: Legacy,
+    /// That another node has another mode was told.
+    told_mode: bool,
 }
 
 impl Takeover {
@@ -109,6 +115,8 @@ impl Takeover {
             mach_down: false,
             orphans: BTreeMap::new(),
             doubles: BTreeMap::new(),
+            legacy: Legacy::default(),
+            told_mode: false,
         }
     }
 
@@ -127,7 +135,9 @@ impl Takeover {
 
     /// This node has become active.
     pub(super) fn joined(&mut self, cx: &mut Cx<'_>) {
-        if self.phase == Phase::Waiting {
+        if self.phase == Phase::Waiting && is_legacy(cx) {
+            self.phase = Phase::Stable;
+        } else if self.phase == Phase::Waiting {
             self.phase = Phase::Starting;
             for other in &mut self.others {
                 other.reported = false;
@@ -161,6 +171,8 @@ impl Takeover {
             other.newest = 0;
         }
         self.cancel_deal(cx, node);
+        self.legacy.forget(node);
+        cx.timers.set_once(Timer::AskLegacy, cx.mono());
         let groups = &cx.settings.groups;
         let name = cx.settings.nodes.get(node);
         self.slots.lend(|g| groups.get(g.0).map(|g| &g.node) == name);
@@ -189,8 +201,11 @@ impl Takeover {
     /// A message about resources.
     pub(super) fn heard(&mut self, cx: &mut Cx<'_>, members: &Members, heard: &Heard) {
         let (from, message) = (heard.from, &heard.message);
-        if let Some(other) = self.others.get_mut(from).filter(|_| matches!(message.kind(), "starting" | "resource")) {
+        if let Some(other) = self.others.get_mut(from).filter(|_| SPEAKS_OF_RESOURCES.contains(&message.kind())) {
             other.spoken = true;
+        }
+        if is_legacy(cx) {
+            return self.heard_legacy(cx, members, heard);
         }
         match message.kind() {
             "starting" => {
@@ -205,8 +220,12 @@ impl Takeover {
             "resource" => self.resource(cx, members, heard),
             "ask_resources" if !self.is_leaving() => self.asked(cx, members, heard),
             "hb_takeover" => self.take_over_asked(cx, members, from, message),
-            // An `ip-request` comes from a node in legacy mode, which its configuration check should have told. It gets no
-            // address from here. All other types are for clients.
+            "ip-request" if !self.told_mode => {
+                self.told_mode = true;
+                let name = members.name(from);
+                cx.voice.error(format!("{name} has auto_failback legacy, this node on or off: it gets no resources from here"));
+            }
+            // All other types are for clients.
             _ => {}
         }
     }
@@ -214,6 +233,9 @@ impl Takeover {
     /// A request of the administrator.
     pub(super) fn command(&mut self, cx: &mut Cx<'_>, members: &Members, command: Command) {
         match command {
+            Command::Standby(_) | Command::Takeover(_) if is_legacy(cx) => {
+                cx.voice.warn("Standby mode only implemented when nice_failback on");
+            }
             Command::Standby(set) => {
                 let groups = sets::expand(cx.settings, set, &cx.settings.me);
                 let groups = groups.intersection(&self.slots.claimed()).copied().collect();
@@ -265,8 +287,11 @@ impl Takeover {
                 }
             }
             Timer::Standby => self.deal_expired(cx),
+            // `settle` asks for it again.
+            Timer::StartFailed(_) if is_legacy(cx) => {}
             Timer::StartFailed(group) => self.pass_on(cx, members, group),
             Timer::StopAgain(group) => self.slots.stop_again(group),
+            Timer::AskLegacy => self.ask_legacy_again(cx),
             Timer::Partition if !self.is_leaving() => self.leave(cx, After::Restart),
             Timer::Exit => {
                 self.phase = Phase::Gone;
@@ -283,6 +308,9 @@ impl Takeover {
         match self.phase {
             Phase::Gone => return,
             Phase::Leaving(after, said) => {
+                if is_legacy(cx) {
+                    self.settle_legacy(cx, members);
+                }
                 if !said && self.slots.all_stopped() {
                     self.gone(cx, after);
                 }
@@ -291,6 +319,12 @@ impl Takeover {
                 if let Some(after) = self.pending {
                     self.leave(cx, after);
                 }
+            }
+            Phase::Stable if is_legacy(cx) => {
+                if let Some(after) = self.pending.filter(|_| self.slots.calm()) {
+                    self.leave(cx, after);
+                }
+                self.settle_legacy(cx, members);
             }
             Phase::Starting | Phase::Collecting | Phase::Stable => {
                 self.continue_deal(cx, members);
@@ -314,8 +348,9 @@ impl Takeover {
     }
 
     /// Whether resources are at rest everywhere.
-    pub(super) fn is_stable(&self, members: &Members) -> bool {
-        self.phase == Phase::Stable && self.calm() && self.all_stable(members)
+    pub(super) fn is_stable(&self, settings: &Settings, members: &Members) -> bool {
+        let others = settings.failback == Failback::Legacy || self.all_stable(members);
+        self.phase == Phase::Stable && self.calm() && self.legacy.calm() && others
     }
 
     pub(super) fn held(&self, settings: &Settings) -> Set {
@@ -325,7 +360,10 @@ impl Takeover {
     pub(super) fn group_views(&self, settings: &Settings, members: &Members) -> Vec<GroupView> {
         let view = |(group, slot): (GroupId, &groups::Slot)| {
             let other = members.others().find(|(n, _)| self.others.get(*n).is_some_and(|o| o.held.contains(&group)));
-            let owner = if slot.claimed { Some(settings.me.clone()) } else { other.map(|(_, p)| p.name.clone()) };
+            // In legacy mode nobody tells what it holds: a node that takes part has taken its own.
+            let presumed = settings.groups.get(group.0).filter(|_| settings.failback == Failback::Legacy);
+            let presumed = presumed.and_then(|g| members.others().find(|(_, p)| p.name == g.node && p.active()));
+            let owner = if slot.claimed { Some(settings.me.clone()) } else { other.or(presumed).map(|(_, p)| p.name.clone()) };
             GroupView { owner, moving: slot.moving(), since: slot.since, reason: slot.reason.clone() }
         };
         self.slots.iter().map(view).collect()
@@ -380,6 +418,9 @@ impl Takeover {
         let many = cx.settings.nodes.len() > 2;
         let stable = self.at_rest(many);
         self.told_stable = stable;
+        if is_legacy(cx) {
+            return;
+        }
         let mut message = Message::new("resource")
             .with("rsc_hold", sets::project(cx.settings, &claimed, self.hollow, &cx.settings.me).word())
             .with("rtype", "full")
@@ -416,7 +457,16 @@ impl Takeover {
         self.pending = None;
         self.standby = Standby::None;
         self.mach_down = false;
-        for timer in [Timer::Collect, Timer::StartingAgain, Timer::Standby, Timer::Failback, Timer::Ownership, Timer::Partition] {
+        self.legacy.withdraw();
+        for timer in [
+            Timer::Collect,
+            Timer::StartingAgain,
+            Timer::Standby,
+            Timer::Failback,
+            Timer::Ownership,
+            Timer::Partition,
+            Timer::AskLegacy,
+        ] {
             cx.timers.clear(timer);
         }
         cx.timers.clear_if(|t| matches!(t, Timer::StartFailed(_)));
@@ -456,6 +506,7 @@ impl Takeover {
         self.slots.forgive();
         // Whose turn it is has changed.
         self.orphans.clear();
+        self.legacy.forget(node);
         self.cancel_deal(cx, node);
     }
 
@@ -479,4 +530,11 @@ impl Takeover {
     fn all_stable(&self, members: &Members) -> bool {
         self.partners(members).all(|(_, o)| o.stable && o.reported)
     }
+}
+
+/// Message types by which a node shows that it takes part in what happens to resources.
+const SPEAKS_OF_RESOURCES: [&str; 4] = ["starting", "resource", "ip-request", "ip-request-resp"];
+
+fn is_legacy(cx: &Cx<'_>) -> bool {
+    cx.settings.failback == Failback::Legacy
 }

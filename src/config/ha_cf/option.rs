@@ -214,9 +214,7 @@ impl Reader<'_> {
         match name {
             "uuidfrom" => match text {
                 "file" => {}
-                "nodename" => {
-                    self.unavailable(span, "uuidfrom nodename", "use `uuidfrom file`: the node's uuid is kept in hb_uuid")
-                }
+                "nodename" => self.warn(span, "uuidfrom nodename has no effect here", "the node's uuid is kept in hb_uuid"),
                 _ => self.error(span, format!("Invalid uuidfrom directive [{text}]")),
             },
             "compression" if !matches!(text, "zlib" | "bz2") => self.error(span, format!("Compression module({text}) not found")),
@@ -234,19 +232,22 @@ impl Reader<'_> {
                 Some(false) => {}
                 None => self.error(span, format!("set_traditional_compression:Invalid directive value {text}")),
             },
-            "watchdog" => self.unavailable(
+            "watchdog" => self.warn(
                 span,
-                "watchdog",
-                "a hung node would not be reset: remove the line only if something else resets it",
+                format!("watchdog {text} is not opened by lvs-ha"),
+                "a hung machine is not reset; a node that was late beyond its dead time gives up its resources",
             ),
             "crm" | "pacemaker" => {
                 let on = truth(text).or_else(|| matches!(text, "respawn" | "manual").then_some(true));
                 match on {
-                    Some(true) => self.unavailable(
-                        span,
-                        &format!("{name} {text}, the cluster resource manager,"),
-                        "remove the line to run the resources of haresources",
-                    ),
+                    Some(true) => {
+                        self.found.push(Diagnostic::info(format!("Pacemaker support: {text}")));
+                        let what = format!(
+                            "{name} {text}: a later release of lvs-ha hands resources to Pacemaker, this one runs those of haresources"
+                        );
+                        let hint = "remove the line to run the resources of haresources, or stay with Heartbeat";
+                        self.found.push(Diagnostic::error(span, what).hint(hint));
+                    }
                     Some(false) => {}
                     None => self.illegal(name, word, A_TRUTH),
                 }

@@ -135,15 +135,6 @@ impl Resolver<'_> {
             ] {
                 self.push_late(Diagnostic::warning(Span::default(), line).whole_file());
             }
-            let what = match set {
-                Some(_) => "auto_failback legacy is not available in this version of lvs-ha",
-                None => "auto_failback is not set, and its default, legacy, is not available in this version of lvs-ha",
-            };
-            let d = Diagnostic::error(set.map(|s| s.span).unwrap_or_default(), what);
-            let d = if set.is_some() { d } else { d.whole_file() };
-            self.push_late(d.hint(
-                "write `auto_failback on` (resources return to a node that comes back) or `auto_failback off` (they stay), on both nodes",
-            ));
         }
         value
     }
