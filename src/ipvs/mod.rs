@@ -1,13 +1,32 @@
-//! The kernel's table of virtual services.
+//! The kernel's table of virtual services, as a library: nothing here knows why a weight changes.
 //!
-//! `model` says what a table is, `diff` how to get from one to another with the fewest commands, `wire` how commands and
-//! answers look on generic netlink, `refusal` what the kernel's error numbers mean, `client` owns the socket. `sysctl` knows a
-//! director's settings, `proc_sys` reads and writes them. Nothing here knows why a weight changes.
+//! | module | owns |
+//! |---|---|
+//! | [`model`] | what a table is: services, real servers, daemons, timeouts; identity apart from observation |
+//! | [`diff`] | how to get from one table to another with the fewest commands |
+//! | [`wire`] | how requests and answers look on generic netlink |
+//! | [`refusal`], [`errno`] | what the kernel's error numbers mean |
+//! | [`client`] | the conversation, and the socket of the running kernel |
+//! | [`transport`], [`fake`] | what a client needs of a kernel, and a kernel for tests |
+//! | [`sysctl`], [`proc_sys`] | a director's settings, and their reading and writing |
+//!
+//! ```no_run
+//! use lvs_ha::ipvs::client::Client;
+//!
+//! let mut client = Client::open()?; // needs CAP_NET_ADMIN
+//! for entry in client.dump()? {
+//!     println!("{} by {}: {} real servers", entry.service.key, entry.service.scheduler, entry.dests.len());
+//! }
+//! # Ok::<(), lvs_ha::ipvs::client::Error>(())
+//! ```
 
 pub mod client;
 pub mod diff;
+pub mod errno;
+pub mod fake;
 pub mod model;
 pub mod proc_sys;
 pub mod refusal;
 pub mod sysctl;
+pub mod transport;
 pub mod wire;

@@ -1,21 +1,8 @@
 //! What the kernel's error numbers mean for each request, in the words of ipvsadm(8).
 
+use super::errno;
 use super::model::Command;
 use super::wire::Request;
-
-/// Error numbers of `asm-generic/errno*.h` that IPVS answers with (the same on every architecture but for the last three).
-mod errno {
-    pub(super) const EPERM: i32 = 1;
-    pub(super) const ENOENT: i32 = 2;
-    pub(super) const ESRCH: i32 = 3;
-    pub(super) const ENOMEM: i32 = 12;
-    pub(super) const EEXIST: i32 = 17;
-    pub(super) const EINVAL: i32 = 22;
-    pub(super) const EMSGSIZE: i32 = 90;
-    pub(super) const ENOPROTOOPT: i32 = 92;
-    pub(super) const EOPNOTSUPP: i32 = 95;
-    pub(super) const EAFNOSUPPORT: i32 = 97;
-}
 
 /// The meaning of error number `errno` (positive) as the answer to `request`.
 #[must_use]

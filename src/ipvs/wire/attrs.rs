@@ -156,6 +156,16 @@ impl<'a> Writer<'a> {
         self.raw(kind, &value.to_be_bytes());
     }
 
+    /// 64 bits, host order.
+    pub fn u64(&mut self, kind: u16, value: u64) {
+        self.raw(kind, &value.to_ne_bytes());
+    }
+
+    /// Bytes as they are.
+    pub fn bytes(&mut self, kind: u16, value: &[u8]) {
+        self.raw(kind, value);
+    }
+
     /// Two numbers of 32 bits, host order.
     pub fn pair(&mut self, kind: u16, first: u32, second: u32) {
         let [a, b, c, d] = first.to_ne_bytes();

@@ -22,6 +22,10 @@ pub mod nlmsg {
     pub const F_REQUEST: u16 = 0x01;
     /// Answer with an acknowledgement on success too.
     pub const F_ACK: u16 = 0x04;
+    /// The answer names the request by its header alone.
+    pub const F_CAPPED: u16 = 0x100;
+    /// More messages of the same dump follow.
+    pub const F_MULTI: u16 = 0x02;
     /// Dump everything.
     pub const F_DUMP: u16 = 0x300;
 }

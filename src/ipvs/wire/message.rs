@@ -16,6 +16,8 @@ const GENL_HEADER: usize = 4;
 /// One message as received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
+    /// `NLM_F_*`.
+    pub flags: u16,
     /// Sequence number of the request that it answers.
     pub sequence: u32,
     /// What it says.
@@ -65,14 +67,15 @@ impl<'a> Iterator for Messages<'a> {
         let Some((head, _)) = bytes.split_first_chunk::<HEADER>() else {
             return Some(Err(DecodeError::Short { what: "message header", found: bytes.len(), expected: HEADER }));
         };
-        let &[l0, l1, l2, l3, k0, k1, _, _, s0, s1, s2, s3, ..] = head;
+        let &[l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, ..] = head;
         let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
         let Some(payload) = bytes.get(HEADER..length) else {
             return Some(Err(DecodeError::Length { what: "message", found: length, left: bytes.len() }));
         };
         self.0 = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         let sequence = u32::from_ne_bytes([s0, s1, s2, s3]);
-        Some(content(u16::from_ne_bytes([k0, k1]), payload).map(|content| Message { sequence, content }))
+        let flags = u16::from_ne_bytes([f0, f1]);
+        Some(content(u16::from_ne_bytes([k0, k1]), payload).map(|content| Message { flags, sequence, content }))
     }
 }
 
@@ -111,16 +114,23 @@ pub struct Head {
     pub version: u8,
 }
 
-/// Appends a request to a datagram.
+/// Appends a message of a generic netlink family to a datagram.
 pub fn push(out: &mut Vec<u8>, head: Head, content: impl FnOnce(&mut Writer<'_>)) {
+    message(out, head.family, head.flags, head.sequence, |out| {
+        out.extend_from_slice(&[head.command, head.version, 0, 0]);
+        content(&mut Writer::new(out));
+    });
+}
+
+/// Appends any message to a datagram.
+pub(in crate::ipvs) fn message(out: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&head.family.to_ne_bytes());
-    out.extend_from_slice(&(head.flags | nlmsg::F_REQUEST).to_ne_bytes());
-    out.extend_from_slice(&head.sequence.to_ne_bytes());
+    out.extend_from_slice(&kind.to_ne_bytes());
+    out.extend_from_slice(&flags.to_ne_bytes());
+    out.extend_from_slice(&sequence.to_ne_bytes());
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&[head.command, head.version, 0, 0]);
-    content(&mut Writer::new(out));
+    payload(out);
     let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX).to_ne_bytes();
     if let Some(field) = out.get_mut(start..start + 4) {
         field.copy_from_slice(&length);
@@ -135,7 +145,7 @@ mod tests {
     fn several_requests_in_one_datagram_come_back_in_order() {
         let mut out = Vec::new();
         for sequence in 7..10 {
-            let head = Head { family: 32, flags: 0, sequence, command: 4, version: 1 };
+            let head = Head { family: 32, flags: nlmsg::F_REQUEST, sequence, command: 4, version: 1 };
             push(&mut out, head, |w| w.text(6, "abcd"));
         }
         let list: Vec<_> = messages(&out).collect::<Result<_, _>>().unwrap();

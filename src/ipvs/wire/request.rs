@@ -71,7 +71,7 @@ impl Request {
 
     /// Appends the request to a datagram. A refusal is always answered; a success only with `ack`.
     pub fn push(&self, out: &mut Vec<u8>, family: u16, sequence: u32, ack: bool) {
-        let flags = if self.is_dump() { nlmsg::F_DUMP } else { 0 } | if ack { nlmsg::F_ACK } else { 0 };
+        let flags = if self.is_dump() { nlmsg::F_DUMP } else { 0 } | if ack { nlmsg::F_ACK } else { 0 } | nlmsg::F_REQUEST;
         let head = Head { family, flags, sequence, command: self.command(), version: FAMILY_VERSION };
         push(out, head, |w| match self {
             Self::Change(Command::AddService(s) | Command::EditService(s)) => {
@@ -126,7 +126,7 @@ impl fmt::Display for Request {
 pub fn get_family(sequence: u32) -> Vec<u8> {
     let mut out = Vec::new();
     let (family, command) = (nlmsg::GENL_ID_CTRL, ctrl::GETFAMILY);
-    let head = Head { family, flags: nlmsg::F_ACK, sequence, command, version: ctrl::VERSION };
+    let head = Head { family, flags: nlmsg::F_REQUEST | nlmsg::F_ACK, sequence, command, version: ctrl::VERSION };
     push(&mut out, head, |w| w.text(ctrl::FAMILY_NAME, FAMILY_NAME));
     out
 }

@@ -1,17 +1,23 @@
-//! The netlink socket to the kernel's IPVS: one blocking socket, many requests in one datagram.
+//! Asking the kernel's IPVS: one blocking socket, many requests in one datagram.
+//!
+//! [`Netlink`] is the socket of the running kernel; [`Client`] speaks over it, or over anything else that answers like a
+//! kernel ([`super::fake`]). `listing` reads lists that others change meanwhile.
 //!
 //! The socket acts on the network namespace it was opened in. Every request, reading too, needs CAP_NET_ADMIN in the
 //! initial user namespace. The kernel works on a request while it is being sent, so answers are there when `send` returns;
 //! the receive timeout only guards against a kernel that does not answer at all. For async code: use `spawn_blocking`.
 
+mod listing;
+mod netlink;
+
 use std::io;
+use std::path::PathBuf;
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
-use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::TimeVal;
-
-use super::model::{Command, DestEntry, Info, ServiceEntry, ServiceKey, SyncDaemon, Timeouts};
+pub use self::netlink::Netlink;
+use super::errno;
+use super::model::{Command, Info, ServiceEntry, ServiceKey, SyncDaemon, Timeouts};
 use super::refusal;
+use super::transport::Transport;
 use super::wire::message::{Content, messages};
 use super::wire::{DecodeError, Reply, Request, constants::FAMILY_NAME, decode, family_id, get_family};
 
@@ -19,11 +25,11 @@ use super::wire::{DecodeError, Reply, Request, constants::FAMILY_NAME, decode, f
 const ANSWER_TIMEOUT: i64 = 10;
 /// Receive buffer of a datagram, bytes: the kernel fills dumps up to 32 KiB.
 const DATAGRAM: usize = 1 << 16;
-/// Socket buffers, bytes. A refusal takes about 800 bytes of kernel memory, [`BATCH`] of them fit many times.
-const SOCKET_BUFFER: usize = 1 << 20;
 /// Most requests in one datagram: with at most [`Request::MAX_BYTES`] each they fit the stock send buffer of 208 KiB, and
 /// if all are refused, the answers fit the receive buffer.
 const BATCH: usize = 250;
+/// Times that something is asked which the kernel is too busy for, or interrupted at.
+const TRIES: usize = 3;
 
 /// Why the kernel's IPVS could not be asked, or did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,14 @@ pub enum Error {
     #[error("this kernel has no IPVS: generic netlink has no family \"IPVS\" ({source}); load it with `modprobe ip_vs`")]
     NoIpvs {
         /// What the controller said.
+        source: io::Error,
+    },
+    /// The network namespace cannot be entered.
+    #[error("network namespace {}: {source}", path.display())]
+    Namespace {
+        /// The file that stands for it.
+        path: PathBuf,
+        /// What happened.
         source: io::Error,
     },
     /// No CAP_NET_ADMIN in the initial user namespace.
@@ -89,40 +103,36 @@ pub struct Report {
     pub failed: Vec<CommandError>,
 }
 
-/// The connection to the kernel's IPVS.
-pub struct Client {
-    socket: Socket,
+/// A conversation with an IPVS, by default that of the running kernel.
+#[derive(Debug)]
+pub struct Client<T = Netlink> {
+    transport: T,
     family: u16,
     sequence: u32,
+    /// The dump whose end has not been seen: until then the kernel takes no other on this socket.
+    dumping: Option<u32>,
     buffer: Vec<u8>,
     info: Info,
-}
-
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("family", &self.family).field("info", &self.info).finish_non_exhaustive()
-    }
+    /// Opened when a list needs a second look.
+    narrow: Option<Box<Self>>,
 }
 
 impl Client {
-    /// Opens the socket in the caller's network namespace and finds the family; loads the module `ip_vs` if it must.
+    /// Opens a socket in the caller's network namespace and finds the family; loads the module `ip_vs` if it must.
     pub fn open() -> Result<Self, Error> {
-        let mut socket = Socket::new(NETLINK_GENERIC).map_err(socket_error("open"))?;
-        socket.bind_auto().map_err(socket_error("bind"))?;
-        socket.connect(&SocketAddr::new(0, 0)).map_err(socket_error("connect"))?;
-        let timeout = TimeVal::new(ANSWER_TIMEOUT, 0);
-        setsockopt(&socket, sockopt::ReceiveTimeout, &timeout).map_err(|e| socket_error("SO_RCVTIMEO")(e.into()))?;
-        // Larger than the system's limit needs privilege; without, the limit itself is enough for one batch.
-        if setsockopt(&socket, sockopt::RcvBufForce, &SOCKET_BUFFER).is_err() {
-            setsockopt(&socket, sockopt::RcvBuf, &SOCKET_BUFFER).map_err(|e| socket_error("SO_RCVBUF")(e.into()))?;
-        }
-        // Refusals then come without the request that they answer.
-        socket.set_cap_ack(true).map_err(socket_error("NETLINK_CAP_ACK"))?;
+        Self::over(Netlink::open()?)
+    }
+}
+
+impl<T: Transport> Client<T> {
+    /// Finds the family through a socket; loads the module `ip_vs` if it must.
+    pub fn over(transport: T) -> Result<Self, Error> {
         let info = Info { version: 0, table_size: 0 };
-        let mut client = Self { socket, family: 0, sequence: 0, buffer: Vec::with_capacity(DATAGRAM), info };
+        let buffer = Vec::with_capacity(DATAGRAM);
+        let mut client = Self { transport, family: 0, sequence: 0, dumping: None, buffer, info, narrow: None };
         client.family = match client.find_family() {
             Err(Error::NoIpvs { .. }) => {
-                load_module();
+                client.transport.load_module();
                 client.find_family()?
             }
             found => found?,
@@ -138,20 +148,19 @@ impl Client {
         self.info
     }
 
-    /// All services with all their real servers, in the kernel's order. Not atomic: what others change meanwhile may be
-    /// seen twice or not at all. Services of protocols that this program does not know are left out.
+    /// All services with all their real servers, in the kernel's order. What others add or delete meanwhile may be there
+    /// or not, everything else is there once (see `listing`). Services of protocols that this program does not know are
+    /// left out.
     pub fn dump(&mut self) -> Result<Vec<ServiceEntry>, Error> {
-        let mut services = Vec::new();
-        self.ask(&Request::DumpServices, |reply| {
-            if let Reply::Service(entry) = reply {
-                services.push(entry);
-            }
-        })?;
-        // One after the other: a socket can have one dump under way only, a second one is refused as busy.
-        for entry in &mut services {
+        let mut entries = Vec::new();
+        for mut entry in self.services()? {
             entry.dests = self.dests(entry.service.key)?;
+            // Also what is there without a service: none means that there is none, or no service any more.
+            if !entry.dests.is_empty() || self.has(entry.service.key)? {
+                entries.push(entry);
+            }
         }
-        Ok(services)
+        Ok(entries)
     }
 
     /// One service with its real servers.
@@ -167,13 +176,30 @@ impl Client {
         Ok(entry)
     }
 
-    /// Sends the commands, many in a datagram. A refused command does not keep the others from being done.
+    /// Sends the commands, many in a datagram. A refused command does not keep the others from being done; those that the
+    /// kernel was too busy for are sent again, with the refused ones that may have depended on them.
     ///
     /// On `Err` it is not known which commands were done: read the table again.
     pub fn apply(&mut self, commands: &[Command]) -> Result<Report, Error> {
         let mut report = Report::default();
-        for batch in commands.chunks(BATCH) {
-            self.apply_batch(batch, &mut report)?;
+        for (n, batch) in commands.chunks(BATCH).enumerate() {
+            let mut refused = self.apply_batch(batch)?;
+            for _ in 1..TRIES {
+                if !refused.iter().any(|(_, errno)| errno::is_transient(*errno)) {
+                    break;
+                }
+                self.transport.pause();
+                let again: Vec<usize> = refused.iter().map(|(at, _)| *at).collect();
+                let commands: Vec<Command> = again.iter().filter_map(|at| batch.get(*at)).cloned().collect();
+                let still = self.apply_batch(&commands)?;
+                refused = still.into_iter().filter_map(|(at, errno)| again.get(at).map(|at| (*at, errno))).collect();
+            }
+            report.done += batch.len() - refused.len();
+            report.failed.extend(refused.into_iter().filter_map(|(at, errno)| {
+                let command = batch.get(at)?.clone();
+                let text = refusal::text(&Request::Change(command.clone()), errno);
+                Some(CommandError { index: n * BATCH + at, command, errno, text })
+            }));
         }
         for command in commands {
             tracing::trace!(%command, "to the kernel's table");
@@ -184,7 +210,7 @@ impl Client {
 
     /// Sends one request that is answered by success or refusal alone.
     pub fn execute(&mut self, request: &Request) -> Result<(), Error> {
-        self.ask(request, |_| {})
+        self.ask(request, |_| {}).map(drop)
     }
 
     /// The connection timeouts.
@@ -209,14 +235,13 @@ impl Client {
         Ok(found)
     }
 
-    fn dests(&mut self, key: ServiceKey) -> Result<Vec<DestEntry>, Error> {
-        let mut dests = Vec::new();
-        self.ask(&Request::DumpDests(key), |reply| {
-            if let Reply::Dest(entry) = reply {
-                dests.push(entry);
-            }
-        })?;
-        Ok(dests)
+    /// Whether the service is there.
+    fn has(&mut self, key: ServiceKey) -> Result<bool, Error> {
+        match self.ask(&Request::GetService(key), |_| {}) {
+            Ok(_) => Ok(true),
+            Err(Error::Refused { errno: errno::ESRCH, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn read_info(&mut self) -> Result<Info, Error> {
@@ -243,8 +268,8 @@ impl Client {
                     Content::Outcome(0) | Content::Done(_) => {
                         return found.ok_or(Error::Decode(DecodeError::Missing { what: "family id" }));
                     }
-                    Content::Outcome(libc::ENOENT) => {
-                        return Err(Error::NoIpvs { source: io::Error::from_raw_os_error(libc::ENOENT) });
+                    Content::Outcome(errno::ENOENT) => {
+                        return Err(Error::NoIpvs { source: io::Error::from_raw_os_error(errno::ENOENT) });
                     }
                     Content::Outcome(errno) => {
                         return Err(socket_error(FAMILY_NAME)(io::Error::from_raw_os_error(errno)));
@@ -257,86 +282,139 @@ impl Client {
         }
     }
 
-    /// Sends one request and hands each answer on, until the kernel says that it was the last.
-    fn ask(&mut self, request: &Request, mut each: impl FnMut(Reply)) -> Result<(), Error> {
+    /// Sends one request and hands each answer on, until the kernel says that it was the last; the number of datagrams
+    /// that had answers. Asks again where the kernel had no time.
+    fn ask(&mut self, request: &Request, mut each: impl FnMut(Reply)) -> Result<usize, Error> {
+        let (mut tries, mut given) = (1, false);
+        loop {
+            let outcome = self.ask_once(request, &mut |reply| {
+                given = true;
+                each(reply);
+            });
+            match outcome {
+                Err(Error::Refused { errno, .. }) if errno::is_transient(errno) && tries < TRIES && !given => {
+                    tries += 1;
+                    match self.dumping {
+                        Some(_) => self.drain()?,
+                        None => self.transport.pause(),
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn ask_once(&mut self, request: &Request, each: &mut impl FnMut(Reply)) -> Result<usize, Error> {
         self.sequence = self.sequence.wrapping_add(1);
         let sequence = self.sequence;
         let mut datagram = Vec::new();
         request.push(&mut datagram, self.family, sequence, true);
         self.send(&datagram)?;
+        // One before that has not ended makes the kernel refuse this one.
+        if request.is_dump() && self.dumping.is_none() {
+            self.dumping = Some(sequence);
+        }
         let mut broken = None;
+        let mut datagrams = 0;
         loop {
             self.receive()?;
+            let mut data = false;
             for message in messages(&self.buffer) {
                 let message = message?;
+                if matches!(message.content, Content::Done(_)) && self.dumping == Some(message.sequence) {
+                    self.dumping = None;
+                }
                 match message.content {
                     _ if message.sequence != sequence => {}
                     // A dump ends with DONE, so that an acknowledgement before is not its end.
                     Content::Outcome(0) if request.is_dump() => {}
-                    Content::Outcome(0) | Content::Done(0) => return broken.map_or(Ok(()), |e| Err(Error::Decode(e))),
-                    Content::Outcome(libc::EPERM) | Content::Done(libc::EPERM) => return Err(Error::Permission),
-                    Content::Outcome(errno) | Content::Done(errno) => {
-                        let (text, request) = (refusal::text(request, errno), Box::new(request.clone()));
-                        return Err(Error::Refused { request, errno, text });
+                    Content::Outcome(0) | Content::Done(0) => {
+                        datagrams += usize::from(data);
+                        return broken.map_or(Ok(datagrams), |e| Err(Error::Decode(e)));
                     }
-                    Content::Data { family, command, attrs } if family == self.family => match decode(command, attrs) {
-                        Ok(reply) => each(reply),
-                        Err(DecodeError::Unknown { what: "protocol", .. }) => {}
-                        // The rest of the answers must still be taken off the socket.
-                        Err(error) => broken = Some(error),
-                    },
+                    Content::Outcome(errno) | Content::Done(errno) => {
+                        if self.dumping == Some(sequence) {
+                            self.dumping = None;
+                        }
+                        return Err(refused(request, errno));
+                    }
+                    Content::Data { family, command, attrs } if family == self.family => {
+                        data = true;
+                        match decode(command, attrs) {
+                            Ok(reply) => each(reply),
+                            Err(DecodeError::Unknown { what: "protocol", .. }) => {}
+                            // The rest of the answers must still be taken off the socket.
+                            Err(error) => broken = Some(error),
+                        }
+                    }
                     Content::Overrun => return Err(Error::Overrun),
                     Content::Data { .. } | Content::Noop => {}
                 }
             }
+            datagrams += usize::from(data);
         }
     }
 
-    /// Sends the commands in one datagram. The last one is acknowledged, so its answer is the end; refusals of the others
-    /// are told apart by their sequence numbers.
-    fn apply_batch(&mut self, commands: &[Command], report: &mut Report) -> Result<(), Error> {
-        let before = report.done + report.failed.len();
+    /// Takes what is left of a dump off the socket.
+    fn drain(&mut self) -> Result<(), Error> {
+        while let Some(sequence) = self.dumping {
+            match self.receive() {
+                Ok(()) => {}
+                Err(Error::Overrun) => continue,
+                Err(Error::NoAnswer) => self.dumping = None,
+                Err(error) => return Err(error),
+            }
+            let ended = |m: Result<super::wire::message::Message<'_>, _>| {
+                m.is_ok_and(|m| m.sequence == sequence && matches!(m.content, Content::Done(_)))
+            };
+            if messages(&self.buffer).any(ended) {
+                self.dumping = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the commands in one datagram; place and error number of those that were refused. The last one is
+    /// acknowledged, so its answer is the end; refusals of the others are told apart by their sequence numbers.
+    fn apply_batch(&mut self, commands: &[Command]) -> Result<Vec<(usize, i32)>, Error> {
         let first = self.sequence.wrapping_add(1);
         let mut datagram = Vec::new();
-        let mut requests = Vec::with_capacity(commands.len());
         for (n, command) in commands.iter().enumerate() {
             self.sequence = self.sequence.wrapping_add(1);
-            let request = Request::Change(command.clone());
-            request.push(&mut datagram, self.family, self.sequence, n + 1 == commands.len());
-            requests.push(request);
+            Request::Change(command.clone()).push(&mut datagram, self.family, self.sequence, n + 1 == commands.len());
+        }
+        let mut refused = Vec::new();
+        if commands.is_empty() {
+            return Ok(refused);
         }
         self.send(&datagram)?;
         let last = self.sequence;
-        let refused = report.failed.len();
-        'answers: loop {
+        loop {
             self.receive()?;
             for message in messages(&self.buffer) {
                 let message = message?;
                 let at = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
-                let (Some(request), Some(command)) = (requests.get(at), commands.get(at)) else { continue };
+                if at >= commands.len() {
+                    continue;
+                }
                 match message.content {
                     Content::Outcome(0) => {}
-                    Content::Outcome(libc::EPERM) => return Err(Error::Permission),
-                    Content::Outcome(errno) => {
-                        let text = refusal::text(request, errno);
-                        report.failed.push(CommandError { index: before + at, command: command.clone(), errno, text });
-                    }
+                    Content::Outcome(errno::EPERM) => return Err(Error::Permission),
+                    Content::Outcome(errno) => refused.push((at, errno)),
                     Content::Overrun => return Err(Error::Overrun),
                     Content::Done(_) | Content::Data { .. } | Content::Noop => continue,
                 }
                 if message.sequence == last {
-                    break 'answers;
+                    return Ok(refused);
                 }
             }
         }
-        report.done += commands.len() - (report.failed.len() - refused);
-        Ok(())
     }
 
-    fn send(&self, datagram: &[u8]) -> Result<(), Error> {
+    fn send(&mut self, datagram: &[u8]) -> Result<(), Error> {
         loop {
-            match self.socket.send(datagram, 0) {
-                Ok(_) => return Ok(()),
+            match self.transport.send(datagram) {
+                Ok(()) => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(socket_error("send")(e)),
             }
@@ -346,34 +424,28 @@ impl Client {
     /// Receives one datagram of the kernel into the buffer.
     fn receive(&mut self) -> Result<(), Error> {
         loop {
-            self.buffer.clear();
-            match self.socket.recv_from(&mut self.buffer, libc::MSG_TRUNC) {
-                Ok((length, _)) if length > self.buffer.len() => {
+            match self.transport.receive(&mut self.buffer) {
+                Ok(length) if length > self.buffer.len() => {
                     let left = self.buffer.len();
                     return Err(Error::Decode(DecodeError::Length { what: "datagram", found: length, left }));
                 }
-                // Other processes may send to this socket as well; only the kernel has port 0.
-                Ok((_, from)) if from.port_number() != 0 => {}
                 Ok(_) => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(Error::NoAnswer),
-                Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => return Err(Error::Overrun),
+                Err(e) if e.raw_os_error() == Some(errno::ENOBUFS) => return Err(Error::Overrun),
                 Err(e) => return Err(socket_error("receive")(e)),
             }
         }
     }
 }
 
-fn socket_error(what: &'static str) -> impl Fn(io::Error) -> Error {
-    move |source| Error::Socket { what, source }
+fn refused(request: &Request, errno: i32) -> Error {
+    match errno {
+        errno::EPERM => Error::Permission,
+        _ => Error::Refused { request: Box::new(request.clone()), errno, text: refusal::text(request, errno) },
+    }
 }
 
-/// Asks for the module as ipvsadm(8) does. Whether it helped, the next look for the family shows.
-fn load_module() {
-    let _ = std::process::Command::new("/sbin/modprobe")
-        .args(["--", "ip_vs"])
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .status();
+fn socket_error(what: &'static str) -> impl Fn(io::Error) -> Error {
+    move |source| Error::Socket { what, source }
 }
