@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
+pub mod check;
 mod cl_status;
 mod hb_standby;
 mod hb_takeover;
@@ -40,6 +41,8 @@ const APPLETS: &[Applet] = &[
 #[derive(Debug, clap::Parser)]
 #[command(name = "lvs-ha", version, about = "Heartbeat, ldirectord and ipvsadm in one executable", arg_required_else_help = true)]
 enum Own {
+    /// Check configuration files: all errors at once, nothing is started or changed
+    Check(check::Args),
     /// Show on one screen what heartbeat and ldirectord are doing here
     Status(status::Args),
 }
@@ -72,6 +75,7 @@ fn own(args: &[OsString]) -> ExitCode {
     );
     let command = Own::command().after_help(after);
     match command.try_get_matches_from(args).and_then(|m| Own::from_arg_matches(&m)) {
+        Ok(Own::Check(args)) => check::run(&args),
         Ok(Own::Status(args)) => status::run(&args),
         Err(e) => {
             let _ = e.print();

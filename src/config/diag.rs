@@ -3,10 +3,9 @@
 //! Every parser returns its model *and* all of its diagnostics. The first line of an error is the original program's
 //! text (scripts and readers know it); the column, the underlined excerpt and the hint come after it.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// A place in a file: a byte range of its contents. An empty range points between two bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, PartialOrd, Ord)]
@@ -101,6 +100,15 @@ impl Diagnostic {
         self
     }
 
+    /// Its level as the excerpts show it.
+    fn level(&self) -> Level<'static> {
+        match self.severity {
+            Severity::Info => Level::INFO,
+            Severity::Warning => Level::WARNING,
+            Severity::Error => Level::ERROR,
+        }
+    }
+
     /// Whether the file can't be used because of this.
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -142,29 +150,53 @@ impl Source {
     /// The excerpt with the span underlined and the hint below it, without colour, ending in a newline.
     #[must_use]
     pub fn excerpt(&self, diagnostic: &Diagnostic) -> String {
-        let mut out = String::new();
-        if let Some(span) = diagnostic.span {
-            // Lossy text changes offsets, so both ends are measured in the converted text.
-            let cut = |end: usize| String::from_utf8_lossy(self.bytes.get(..end).unwrap_or(&self.bytes)).len();
-            let text = String::from_utf8_lossy(&self.bytes);
-            let range = cut(span.start).min(text.len())..cut(span.end.max(span.start)).min(text.len());
-            let mut annotation = AnnotationKind::Primary.span(range);
-            if let Some(hint) = &diagnostic.hint {
-                annotation = annotation.label(hint.as_str());
+        match (diagnostic.span, &diagnostic.hint) {
+            (Some(span), hint) => {
+                let group = Group::with_level(diagnostic.level());
+                Renderer::plain().render(&[group.element(self.snippet(span, hint.as_deref()))]) + "\n"
             }
-            let level = match diagnostic.severity {
-                Severity::Info => Level::INFO,
-                Severity::Warning => Level::WARNING,
-                Severity::Error => Level::ERROR,
-            };
-            let group =
-                Group::with_level(level).element(Snippet::source(text.as_ref()).path(self.name.as_str()).annotation(annotation));
-            let _ = writeln!(out, "{}", Renderer::plain().render(&[group]));
-        } else if let Some(hint) = &diagnostic.hint {
-            let _ = writeln!(out, "  = {}: {hint}", self.name);
+            (None, Some(hint)) => format!("  = {}: {hint}\n", self.name),
+            (None, None) => String::new(),
         }
-        out
     }
+
+    /// The finding as compilers show theirs: what, where, the line with the place underlined, the hint; ends in a newline.
+    #[must_use]
+    pub fn shown(&self, diagnostic: &Diagnostic, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let title = diagnostic.level().primary_title(one_line(&diagnostic.what));
+        let group = match (diagnostic.span, &diagnostic.hint) {
+            (Some(span), hint) => title.element(self.snippet(span, hint.as_deref())),
+            (None, hint) => {
+                let group = title.element(Origin::path(self.name.as_str()));
+                hint.iter().fold(group, |group, hint| group.element(Level::HELP.message(hint.as_str())))
+            }
+        };
+        renderer.render(&[group]) + "\n"
+    }
+
+    /// The lines of a span. Only those: the rest of a long file would be looked through for each finding again.
+    fn snippet<'a>(&'a self, span: Span, hint: Option<&'a str>) -> Snippet<'a, Annotation<'a>> {
+        let at = |offset: usize| offset.min(self.bytes.len());
+        let (start, end) = (at(span.start), at(span.end.max(span.start)));
+        let before = self.bytes.get(..start).unwrap_or_default();
+        let first = before.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
+        let behind = self.bytes.get(end..).unwrap_or_default();
+        let last = behind.iter().position(|&b| b == b'\n').map_or(self.bytes.len(), |i| end + i);
+        // Lossy text changes offsets, so both ends are measured in the converted text.
+        let text = |to: usize| String::from_utf8_lossy(self.bytes.get(first..to).unwrap_or_default());
+        let whole = text(last);
+        let range = text(start).len().min(whole.len())..text(end).len().min(whole.len());
+        let annotation = AnnotationKind::Primary.span(range).label(hint);
+        let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
+        Snippet::source(whole).line_start(line).path(self.name.as_str()).annotation(annotation)
+    }
+}
+
+/// A message on one line: some quote a whole line with its end.
+fn one_line(text: &str) -> String {
+    let text = text.replace('\n', "");
+    text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -86,9 +86,7 @@ impl Record {
             nix::errno::Errno::EWOULDBLOCK => Error::Busy(dir.clone()),
             other => failed(other.into()),
         })?;
-        let contents: Option<Contents> =
-            fs::read(dir.join("owned.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Self { dir, owned: contents.map(|c| c.services).unwrap_or_default(), _lock: lock })
+        Ok(Self { owned: owned(run, instance), dir, _lock: lock })
     }
 
     /// The services on record.
@@ -118,8 +116,7 @@ impl Record {
     /// The holds by command, of this run or an earlier one; none if there are none to be read.
     #[must_use]
     pub fn held(&self) -> Vec<Held> {
-        let bytes = fs::read(self.dir.join("held.json")).unwrap_or_default();
-        serde_json::from_slice(&bytes).unwrap_or_default()
+        held(&self.dir)
     }
 
     /// Puts these holds on record; they outlive a stop too. On disk before it returns.
@@ -159,6 +156,21 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)
+}
+
+/// The services on record of an instance, without opening the record: what another process has in use. None if there are none
+/// to be read.
+#[must_use]
+pub fn owned(run: &Path, instance: &str) -> BTreeSet<ServiceKey> {
+    let bytes = fs::read(folder(run, instance).join("owned.json")).unwrap_or_default();
+    serde_json::from_slice(&bytes).map(|c: Contents| c.services).unwrap_or_default()
+}
+
+/// The holds on record in an instance's [`folder`], without opening the record; none if there are none to be read.
+#[must_use]
+pub fn held(folder: &Path) -> Vec<Held> {
+    let bytes = fs::read(folder.join("held.json")).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
 /// Asks the instance that runs as `pid` to leave the table as it is when it ends: its successor takes over.

@@ -1,4 +1,5 @@
-//! The command line: `ldirectord [-d|--debug] [-h|-?|--help] [-v|--version] [--] [CONFIG] COMMAND`.
+//! The command line: `ldirectord [-d|--debug] [-h|-?|--help] [-v|--version] [--] [CONFIG] COMMAND`, and what the original does
+//! not have, `ldirectord -t|--test [--strict] [--plan] [CONFIG]`.
 //!
 //! Options may be bundled, must stand before the first other word, and long names can't be abbreviated.
 
@@ -11,6 +12,19 @@ pub enum Invocation {
     Version,
     /// Act on an instance.
     Act(Act),
+    /// Look for errors in a configuration.
+    Test(Test),
+}
+
+/// A look at a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Test {
+    /// The configuration as written; `None`: `ldirectord.cf`.
+    pub config: Option<String>,
+    /// Warnings are failures.
+    pub strict: bool,
+    /// Show what a reload would change.
+    pub plan: bool,
 }
 
 /// An action on an instance.
@@ -71,7 +85,7 @@ pub struct Wrong(pub Vec<String>);
 /// Reads the arguments after the command's own name.
 pub fn parse(args: &[String]) -> Result<Invocation, Wrong> {
     let mut args = args.iter().map(String::as_str).peekable();
-    let (mut debug, mut help, mut version) = (false, false, false);
+    let (mut debug, mut help, mut version, mut test, mut strict, mut plan) = (false, false, false, false, false, false);
     let mut unknown = Vec::new();
     while let Some(arg) = args.next_if(|a| a.starts_with('-') && *a != "-") {
         if arg == "--" {
@@ -82,6 +96,9 @@ pub fn parse(args: &[String]) -> Result<Invocation, Wrong> {
                 "debug" => debug = true,
                 "help" => help = true,
                 "version" => version = true,
+                "test" => test = true,
+                "strict" => strict = true,
+                "plan" => plan = true,
                 other => unknown.push(format!("Unknown option: {other}")),
             }
             continue;
@@ -91,6 +108,7 @@ pub fn parse(args: &[String]) -> Result<Invocation, Wrong> {
                 'd' => debug = true,
                 'h' | '?' => help = true,
                 'v' => version = true,
+                't' => test = true,
                 other => unknown.push(format!("Unknown option: {other}")),
             }
         }
@@ -103,6 +121,14 @@ pub fn parse(args: &[String]) -> Result<Invocation, Wrong> {
     }
     if version {
         return Ok(Invocation::Version);
+    }
+    if test {
+        let config = args.next().map(str::to_owned);
+        return if args.next().is_none() { Ok(Invocation::Test(Test { config, strict, plan })) } else { Err(Wrong(Vec::new())) };
+    }
+    // Without a test these mean nothing.
+    if let Some(option) = [("strict", strict), ("plan", plan)].iter().find(|(_, given)| *given) {
+        return Err(Wrong(vec![format!("--{} goes with --test", option.0)]));
     }
     let (config, word) = match (args.next(), args.next()) {
         (Some(config), Some(word)) => (Some(config.to_owned()), word),
@@ -117,17 +143,29 @@ impl Act {
     /// The configuration that is looked for.
     #[must_use]
     pub fn config_name(&self) -> &str {
-        self.config.as_deref().unwrap_or("ldirectord.cf")
+        config_name(self.config.as_deref())
     }
 
     /// The instance's name: that of its pid file. With one argument it is `ldirectord`; with two the configuration's base
     /// name, with its extension.
     #[must_use]
     pub fn instance(&self) -> &str {
-        match &self.config {
-            None => "ldirectord",
-            Some(path) => path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path),
-        }
+        instance(self.config.as_deref())
+    }
+}
+
+/// The configuration that is looked for, of the one that is written.
+#[must_use]
+pub fn config_name(config: Option<&str>) -> &str {
+    config.unwrap_or("ldirectord.cf")
+}
+
+/// The name of the instance that uses the written configuration.
+#[must_use]
+pub fn instance(config: Option<&str>) -> &str {
+    match config {
+        None => "ldirectord",
+        Some(path) => path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path),
     }
 }
 
@@ -163,6 +201,17 @@ mod tests {
         assert_eq!(words("-?"), Ok(Invocation::Help));
         assert_eq!(words("--help start"), Ok(Invocation::Help));
         assert_eq!(words("x start -v").map(|_| ()), Ok(()));
+    }
+
+    #[test]
+    fn a_test_needs_no_command() {
+        let test =
+            |config: Option<&str>, strict, plan| Ok(Invocation::Test(Test { config: config.map(Into::into), strict, plan }));
+        assert_eq!(words("-t"), test(None, false, false));
+        assert_eq!(words("-t x.cf"), test(Some("x.cf"), false, false));
+        assert_eq!(words("--strict --test --plan -- x.cf"), test(Some("x.cf"), true, true));
+        assert_eq!(words("-t x.cf start"), Err(Wrong(vec![])));
+        assert_eq!(words("--plan x.cf start"), Err(Wrong(vec!["--plan goes with --test".into()])));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::cli::check;
 use crate::control;
 use crate::daemon::background::{self, Ready, Role};
 use crate::daemon::ldirectord::{self as daemon, Mode, Setup};
@@ -31,6 +32,8 @@ Usage:
     ldirectord [-d|--debug] [--] [configfile] start | stop | restart |
     try-restart | reload | force-reload | status
 
+    ldirectord -t|--test [--strict] [--plan] [--] [configfile]
+
     ldirectord [-h|-?|--help|-v|--version]
 
 Options:
@@ -38,6 +41,9 @@ Options:
                   path; ldirectord.cf if none is given
     -d, --debug   stay in the foreground, log to standard error and show
                   every check and change (LVS_HA_TRACE=FILTER chooses)
+    -t, --test    show all errors of the configuration and start nothing; exit
+                  status 0 good, 1 warnings and --strict, 2 errors
+    --plan        and what a reload would change in the kernel's table now
     -h, --help    show this text
     -v, --version show the version
 
@@ -61,6 +67,16 @@ pub(super) fn run(argv: &[OsString]) -> ExitCode {
             "{}\nReads ldirectord.cf and drives IPVS as ldirectord of Linux-HA does.\nWithout any warranty; licence: MIT OR Apache-2.0.\n",
             daemon::VERSION
         )),
+        Ok(Invocation::Test(test)) => {
+            let config = test.config.as_deref();
+            return match find(args::config_name(config)) {
+                Ok(file) => check::ldirectord(&file, args::instance(config), test.strict, test.plan),
+                Err(name) => {
+                    eprintln!("Config file {name} not found");
+                    ExitCode::from(2)
+                }
+            };
+        }
         Ok(Invocation::Act(act)) => {
             return match locate(&act) {
                 Ok(instance) => instance.act(name, rest),
@@ -88,22 +104,28 @@ struct Instance {
 fn locate(act: &Act) -> Result<Instance, u8> {
     let name = act.config_name();
     let pid_file = PathBuf::from(format!("/var/run/ldirectord.{}.pid", act.instance()));
-    // Absolute: the daemon's working directory is /.
-    let given = std::path::absolute(name).unwrap_or_else(|_| PathBuf::from(name));
-    let places = [
-        Path::new("/etc/ha.d").join(name.trim_start_matches('/')),
-        Path::new("/etc/ha.d/conf").join(name.trim_start_matches('/')),
-        given,
-    ];
-    let found = places.iter().find(|p| p.is_file());
     let needed = !matches!(act.command, Command::Stop | Command::Status) || daemon::running(&pid_file).is_none();
-    match found.or(places.last().filter(|_| !needed)) {
-        Some(file) => Ok(Instance { act: act.clone(), file: file.clone(), pid_file }),
-        None => {
+    let file = match find(name) {
+        Ok(file) => file,
+        Err(_) if !needed => given(name),
+        Err(name) => {
             eprintln!("Config file {name} not found");
-            Err(1)
+            return Err(1);
         }
-    }
+    };
+    Ok(Instance { act: act.clone(), file, pid_file })
+}
+
+/// The file of that name, where configurations are looked for; else the name.
+fn find(name: &str) -> Result<PathBuf, &str> {
+    let inner = name.trim_start_matches('/');
+    let places = [Path::new("/etc/ha.d").join(inner), Path::new("/etc/ha.d/conf").join(inner), given(name)];
+    places.into_iter().find(|p| p.is_file()).ok_or(name)
+}
+
+/// Absolute: the daemon's working directory is /.
+fn given(name: &str) -> PathBuf {
+    std::path::absolute(name).unwrap_or_else(|_| PathBuf::from(name))
 }
 
 impl Instance {

@@ -50,10 +50,13 @@ fn check(name: &[u8], value: Text<'_>, into: &mut Virtual, found: &mut Vec<Diagn
         b"checktype" => checktype(value, into, found),
         b"service" => match value.run(word).and_then(|w| Some(w.with(Service::from_word(&w.string())?))) {
             Some(service) => into.service = Some(service),
-            None => found.push(Diagnostic::error(
-                value.trim_end().span(),
-                "service must be dns, ftp, http, https, http_proxy, imap, imaps, ldap, ldaps, mysql, nntp, none, oracle, \
+            None => found.push(hints::service(
+                value,
+                Diagnostic::error(
+                    value.trim_end().span(),
+                    "service must be dns, ftp, http, https, http_proxy, imap, imaps, ldap, ldaps, mysql, nntp, none, oracle, \
                  pop, pops, radius, pgsql, simpletcp, sip, smtp or submission",
+                ),
             )),
         },
         b"checkcommand" => not_empty(maybe_quoted(value), "invalid check command", &mut into.checkcommand, found),
@@ -97,7 +100,8 @@ fn service(name: &[u8], value: Text<'_>, into: &mut Virtual, found: &mut Vec<Dia
         b"scheduler" => match value.run(|b| b.is_ascii_lowercase()) {
             Some(name) => into.scheduler = Some(name.spanned()),
             None => {
-                found.push(Diagnostic::error(value.span(), "invalid scheduler, should be only lowercase letters (a-z)"));
+                let error = Diagnostic::error(value.span(), "invalid scheduler, should be only lowercase letters (a-z)");
+                found.push(error.hint("rr, wrr, lc, wlc, sh and the like, in lower case"));
             }
         },
         b"schedflags" => match value.run(|b| !b.is_ascii_whitespace()) {
@@ -137,10 +141,13 @@ fn checktype(value: Text<'_>, into: &mut Virtual, found: &mut Vec<Diagnostic>) {
     let named = value.run(|b| word(b) || b == b'-').and_then(|w| Some(w.with(CheckType::from_word(&w.string())?)));
     match value.number().map(|n| Spanned::new(CheckType::Combined(n.value), n.span)).or(named) {
         Some(checktype) => into.checktype = Some(checktype),
-        None => found.push(Diagnostic::error(
-            value.trim_end().span(),
-            "checktype must be \"connect\", \"negotiate\", \"on\", \"off\", \"ping\", \"external\", \"external-perl\" or a \
+        None => found.push(hints::checktype(
+            value,
+            Diagnostic::error(
+                value.trim_end().span(),
+                "checktype must be \"connect\", \"negotiate\", \"on\", \"off\", \"ping\", \"external\", \"external-perl\" or a \
              positive number",
+            ),
         )),
     }
 }

@@ -1,7 +1,7 @@
 //! What the writer of a wrong line probably meant.
 
-use super::text::Text;
-use super::{Scope, assignment};
+use super::text::{Text, word};
+use super::{CheckType, Scope, Service, assignment};
 use crate::config::diag::Diagnostic;
 
 /// Directives that may stand outside of blocks.
@@ -77,6 +77,102 @@ const BLOCK: &[&str] = &[
 const QUOTED: &[&str] =
     &["callback", "database", "load", "logfile", "login", "passwd", "receive", "request", "secret", "virtualhost"];
 
+/// Words of other programs' files, or of none, and what they are here.
+const FOREIGN: &[(&str, &str)] = &[
+    ("timeout", "use checktimeout and negotiatetimeout"),
+    ("interval", "did you mean checkinterval?"),
+    ("delay_loop", "this is keepalived's word: here it is checkinterval"),
+    ("persistence_timeout", "this is keepalived's word: here it is persistent"),
+    ("persistence", "did you mean persistent?"),
+    ("lb_algo", "this is keepalived's word: here it is scheduler"),
+    ("lb_kind", "this is keepalived's word: here it stands behind each real server: gate, masq or ipip"),
+    ("virtual_server", "this is keepalived's syntax: here it is virtual=ADDRESS:PORT and indented lines"),
+    ("real_server", "this is keepalived's syntax: here it is real=ADDRESS:PORT METHOD WEIGHT"),
+    ("sorry_server", "this is keepalived's word: here it is fallback=ADDRESS:PORT"),
+    ("algorithm", "did you mean scheduler?"),
+    ("server", "did you mean real?"),
+    ("backend", "did you mean real?"),
+    ("rip", "did you mean real?"),
+    ("vip", "did you mean virtual?"),
+    ("weight", "the weight stands behind the method of its real server: real=ADDRESS:PORT gate 5"),
+    ("method", "did you mean httpmethod? The forwarding method stands behind the address of its real server"),
+    ("url", "did you mean request?"),
+    ("expect", "did you mean receive?"),
+    ("host", "did you mean virtualhost?"),
+    ("user", "did you mean login?"),
+    ("password", "did you mean passwd?"),
+    ("log", "did you mean logfile?"),
+    ("email", "did you mean emailalert?"),
+    ("mail", "did you mean emailalert?"),
+    ("include", "a file can't include another: each file is an instance of its own"),
+];
+
+/// Whether a directive of that name may stand anywhere.
+pub(super) fn is_directive(name: &str) -> bool {
+    GLOBAL.contains(&name) || BLOCK.contains(&name)
+}
+
+/// Whether a directive of that name may stand in a block only.
+pub(super) fn only_in_block(name: &[u8]) -> bool {
+    let is = |n: &&str| n.as_bytes() == name;
+    BLOCK.iter().any(|n| is(&n)) && !GLOBAL.iter().any(|n| is(&n))
+}
+
+/// What the writer of a wrong forwarding method probably meant.
+pub(super) fn forward(text: Text<'_>) -> &'static str {
+    let name = text.string().to_ascii_lowercase();
+    match name.as_str() {
+        "gate" | "masq" | "ipip" => "in lower case",
+        "dr" | "droute" | "direct" | "route" | "gateway" | "gatewaying" | "g" | "-g" => "direct routing is called gate",
+        "nat" | "lvs_nat" | "masquerade" | "masquerading" | "snat" | "dnat" | "m" | "-m" => "address translation is called masq",
+        "tun" | "tunnel" | "tunneling" | "ip-ip" | "i" | "-i" => "tunnelling is called ipip",
+        _ if name.starts_with(':') => "no blanks around the colon",
+        _ if name.bytes().all(|b| b.is_ascii_digit()) => "the method comes first, then the weight: gate 5",
+        _ => "gate is direct routing, masq address translation, ipip tunnelling",
+    }
+}
+
+/// `error` about a wrong service, with a hint if there is one to give.
+pub(super) fn service(value: Text<'_>, error: Diagnostic) -> Diagnostic {
+    let name = value.run(word).map(Text::string).unwrap_or_default().to_ascii_lowercase();
+    let instead = match name.as_str() {
+        "tcp" | "udp" | "connect" | "ping" | "external" => {
+            return error
+                .hint(format!("service= is what a negotiate check asks; for {name}: checktype=connect, ping or external"));
+        }
+        "pop3" => "pop",
+        "pop3s" => "pops",
+        "imap4" => "imap",
+        "www" | "web" | "apache" | "nginx" | "httpd" => "http",
+        "ssl" => "https",
+        "mariadb" => "mysql",
+        "postgres" | "postgresql" => "pgsql",
+        "domain" | "named" | "bind" => "dns",
+        other => match Service::from_word(other) {
+            Some(_) => return error.hint(format!("in lower case: {other}")),
+            None => return error,
+        },
+    };
+    error.hint(format!("did you mean {instead}?"))
+}
+
+/// `error` about a wrong kind of check, with a hint if there is one to give.
+pub(super) fn checktype(value: Text<'_>, error: Diagnostic) -> Diagnostic {
+    let name = value.run(word).map(Text::string).unwrap_or_default().to_ascii_lowercase();
+    if CheckType::from_word(&name).is_some() {
+        error.hint(format!("in lower case: {name}"))
+    } else if Service::from_word(&name).is_some() {
+        error.hint(format!("{name} is a service: checktype=negotiate and service={name}"))
+    } else {
+        match name.as_str() {
+            "tcp" => error.hint("did you mean connect?"),
+            "icmp" => error.hint("did you mean ping?"),
+            "none" => error.hint("on takes every server for up, off leaves them as they are at the start"),
+            _ => error,
+        }
+    }
+}
+
 /// `error` about an unknown directive, with a hint if there is one to give.
 pub(super) fn unknown(mut error: Diagnostic, text: Text<'_>, scope: Scope) -> Diagnostic {
     error.hint = explain(text, scope);
@@ -123,8 +219,12 @@ fn explain(text: Text<'_>, scope: Scope) -> Option<String> {
             }
             Scope::Block => format!("{name} stands outside of virtual blocks, in column 1"),
         })
-    } else if name == "timeout" {
-        Some("use checktimeout and negotiatetimeout".to_owned())
+    } else if let Some((_, hint)) = FOREIGN.iter().find(|(word, _)| *word == name.to_ascii_lowercase()) {
+        Some((*hint).to_owned())
+    } else if name.is_empty() && text.trim_start().bytes.first() == Some(&b'[') {
+        Some("there are no sections: a directive a line, and blocks of virtual=".to_owned())
+    } else if text.trim_start().bytes.starts_with(b"//") || text.trim_start().bytes.starts_with(b";") {
+        Some("a comment begins with #".to_owned())
     } else {
         let near = here.iter().map(|n| (distance(&name, n), *n)).min().filter(|(d, n)| *d <= 2 && *d < n.len() / 2);
         near.map(|(_, n)| format!("did you mean {n}?"))

@@ -4,6 +4,7 @@
 //! found by search as there (`checktimeout = 3x` is 3). What needs names, defaults or a look at several directives
 //! together is done by [`crate::config::resolve::director`]. Messages are the original's; hints are ours.
 
+mod advice;
 mod block;
 mod global;
 mod hints;
@@ -12,6 +13,7 @@ mod server;
 mod shared;
 mod text;
 
+pub use self::advice::advice;
 pub use self::model::{Address, CheckType, Fallback, File, Globals, Protocol, Real, Service, Shared, Virtual};
 use self::text::{Line, Text};
 use crate::config::diag::{Diagnostic, Severity, Source, Span};
@@ -44,6 +46,12 @@ pub fn describe_error(pid: u32, source: &Source, diagnostic: &Diagnostic) -> Str
         }
         None => format!("{word} [{pid}]: {what}\n{excerpt}"),
     }
+}
+
+/// Whether there is a directive of that name.
+#[must_use]
+pub fn is_directive(name: &str) -> bool {
+    hints::is_directive(name)
 }
 
 /// Where a directive stands.
@@ -79,9 +87,13 @@ impl<'a> Parser<'a> {
             } else if line.indentation() > 0 {
                 self.misplaced(line);
             } else {
-                self.open = false;
                 self.at += 1;
                 global::directive(line, &mut self.file.globals, &mut self.found);
+                // A line that only forgot its indentation has been reported; those behind it still belong to the block.
+                self.open &= assignment(line.text).is_some_and(|(name, _)| hints::only_in_block(name.bytes));
+                if self.open {
+                    self.block(true);
+                }
             }
         }
     }
@@ -121,7 +133,19 @@ impl<'a> Parser<'a> {
     /// An indented line outside of any block: reported once, then the rest is read as what it was meant to be.
     fn misplaced(&mut self, line: Line<'_>) {
         let blank = self.at.checked_sub(1).and_then(|i| self.lines.get(i)).is_some_and(|l| l.text.is_blank());
-        let hint = if !self.open {
+        let text = line.text.trim_start();
+        if let Some((family, value)) = virtual_line(text) {
+            self.found.push(unknown_global(line).hint("virtual= begins in column 1: delete the blanks before it"));
+            let address = server::address(value, family, &mut self.found);
+            self.file.virtuals.push(Virtual::new(text.span(), family, address));
+            self.open = true;
+            self.at += 1;
+            return self.block(false);
+        }
+        let of_block = assignment(text).is_some_and(|(name, _)| hints::only_in_block(name.bytes));
+        let hint = if !self.open && of_block {
+            "there is no virtual= above it: such a line stands indented below the virtual= that it belongs to"
+        } else if !self.open {
             "outside of virtual blocks a directive begins in column 1"
         } else if blank {
             "the blank line above ended the virtual block: delete it, or put a # on it"

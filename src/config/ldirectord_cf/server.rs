@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::text::{Text, blank, host, port, word};
-use super::{Address, Fallback, Real};
+use super::{Address, Fallback, Real, hints};
 use crate::config::diag::{Diagnostic, Spanned};
 use crate::ipvs::model::{Family, Forward};
 
@@ -44,6 +44,14 @@ pub(super) fn address(value: Text<'_>, family: Family, found: &mut Vec<Diagnosti
             "an address and a port, such as 10.0.0.1:80, or a firewall mark, such as 5".to_owned()
         } else if name.is_empty() || rest.bytes.starts_with(b"::") {
             "an IPv6 address stands in brackets behind virtual6=, with a port: [fd00::1]:80".to_owned()
+        } else if matches!(name.bytes, b"tcp" | b"udp" | b"fwm") {
+            format!("the protocol has a line of its own in the block: protocol={}", name.string())
+        } else if rest.bytes.starts_with(b"://") {
+            format!("an address and a port, without {}://", name.string())
+        } else if rest.trim_start().bytes.first() == Some(&b':') {
+            "no blanks around the colon".to_owned()
+        } else if behind.trim_start().bytes.first().is_some_and(u8::is_ascii_digit) {
+            format!("a colon between address and port: {}:{}", name.string(), rest.trim_start().string())
         } else {
             format!("a port is missing: {}:80", name.string())
         };
@@ -66,6 +74,9 @@ pub(super) fn real(value: Text<'_>, family: Family, found: &mut Vec<Diagnostic>)
         found.push(error.hint(hint));
         None
     };
+    if method.is_empty() && token.bytes.contains(&b',') {
+        return wrong("blanks, not commas, between address, method and weight");
+    }
     if method.is_empty() {
         return wrong("the forwarding method is missing: gate, masq or ipip behind the address");
     }
@@ -97,7 +108,11 @@ pub(super) fn real(value: Text<'_>, family: Family, found: &mut Vec<Diagnostic>)
     let rest = forward.map_or(rest.skip(rest.bytes.len()), |_| options(rest, &mut real));
     if !rest.is_blank() {
         let text = format!("Invalid real server line, around \"{}\"", rest.trim_end().string());
-        let hint = "METHOD [WEIGHT] [\"REQUEST\", \"RECEIVE\"] [l:LOWER] [u:UPPER], a weight being at most 65535";
+        let hint = match rest.trim_start().bytes {
+            more if more.starts_with(b"weight") => "the weight is the number alone: gate 5",
+            more if more.starts_with(b"-") => "a weight is 0 or more",
+            _ => "METHOD [WEIGHT] [\"REQUEST\", \"RECEIVE\"] [l:LOWER] [u:UPPER], a weight being at most 65535",
+        };
         found.push(Diagnostic::error(rest.trim_start().trim_end().span(), text).hint(hint));
     }
     Some(real)
@@ -137,7 +152,8 @@ fn forward(name: Text<'_>, at: Text<'_>, found: &mut Vec<Diagnostic>) -> Option<
         b"ipip" => Some(Forward::Ipip),
         _ => {
             let span = if name.is_empty() { at.trim_end().span() } else { name.span() };
-            found.push(Diagnostic::error(span, "forward method must be gate, masq or ipip"));
+            let error = Diagnostic::error(span, "forward method must be gate, masq or ipip");
+            found.push(error.hint(hints::forward(if name.is_empty() { at } else { name })));
             None
         }
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use nix::net::if_::if_nametoindex;
-use nix::unistd::{Group, User};
+use nix::unistd::{AccessFlags, Group, User, access};
 
 use super::{read, strerror};
 use crate::config::lookup::Lookup;
@@ -17,6 +17,8 @@ use crate::ipvs::model::Protocol;
 #[derive(Debug, Clone)]
 pub struct System {
     services: Services,
+    /// Whether nothing may be made on disk.
+    looking: bool,
 }
 
 impl System {
@@ -24,7 +26,13 @@ impl System {
     #[must_use]
     pub fn new() -> Self {
         let file = read(Path::new("/etc/services")).map(|s| s.bytes).unwrap_or_default();
-        Self { services: Services::parse(&file) }
+        Self { services: Services::parse(&file), looking: false }
+    }
+
+    /// The same, but what is asked leaves no trace: a file is not made to see whether it can be.
+    #[must_use]
+    pub fn looking() -> Self {
+        Self { looking: true, ..Self::new() }
     }
 }
 
@@ -78,7 +86,12 @@ impl Lookup for System {
     }
 
     fn appendable(&self, path: &str) -> Result<(), String> {
-        OpenOptions::new().append(true).create(true).open(path).map(drop).map_err(|e| strerror(&e))
+        let file = Path::new(path);
+        if self.looking && !file.exists() {
+            let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            return access(folder, AccessFlags::W_OK).map_err(|e| e.desc().to_owned());
+        }
+        OpenOptions::new().append(true).create(!self.looking).open(path).map(drop).map_err(|e| strerror(&e))
     }
 }
 
@@ -160,6 +173,12 @@ mod tests {
         let system = System::new();
         let missing = dir.path().join("none/f");
         assert_eq!(system.appendable(missing.to_str().unwrap()), Err("No such file or directory".to_owned()));
-        assert_eq!(system.appendable(dir.path().join("new").to_str().unwrap()), Ok(()));
+        let new = dir.path().join("new");
+        let looking = System::looking();
+        assert_eq!(looking.appendable(missing.to_str().unwrap()), Err("No such file or directory".to_owned()));
+        assert_eq!(looking.appendable(new.to_str().unwrap()), Ok(()));
+        assert!(!new.exists());
+        assert_eq!(system.appendable(new.to_str().unwrap()), Ok(()));
+        assert_eq!(looking.appendable(new.to_str().unwrap()), Ok(()));
     }
 }

@@ -49,7 +49,7 @@ fn for_record(holds: &Holds, now: Mono) -> Vec<Held> {
 }
 
 /// The holds on record. A time that is over is over now.
-pub(super) fn of_record(held: &[Held], now: Mono) -> Holds {
+pub fn of_record(held: &[Held], now: Mono) -> Holds {
     let mut holds = Holds::default();
     for one in held {
         let Ok(target) = one.real.parse::<Target>() else { continue };

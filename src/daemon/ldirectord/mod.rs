@@ -38,6 +38,7 @@ use crate::log::ldirectord::{Sink, Target, Writer};
 use crate::log::trace;
 use crate::status::snapshot;
 
+pub use held::of_record;
 use kernel::Kernel;
 use watch::{Change, Watch};
 
