@@ -14,6 +14,7 @@ mod cl_status;
 mod hb_standby;
 mod hb_takeover;
 pub mod heartbeat;
+pub mod hold;
 pub mod ipvsadm;
 pub mod ldirectord;
 mod status;
@@ -43,6 +44,12 @@ const APPLETS: &[Applet] = &[
 enum Own {
     /// Check configuration files: all errors at once, nothing is started or changed
     Check(check::Args),
+    /// Give a real server no new connections and wait until its last one is gone
+    Drain(hold::args::Drain),
+    /// End a drain: its checks decide again
+    Undrain(hold::args::Undrain),
+    /// Take a real server out as if its check had failed, or back
+    Maintenance(hold::args::Maintenance),
     /// Show on one screen what heartbeat and ldirectord are doing here
     Status(status::Args),
 }
@@ -76,6 +83,9 @@ fn own(args: &[OsString]) -> ExitCode {
     let command = Own::command().after_help(after);
     match command.try_get_matches_from(args).and_then(|m| Own::from_arg_matches(&m)) {
         Ok(Own::Check(args)) => check::run(&args),
+        Ok(Own::Drain(args)) => hold::drain(&args),
+        Ok(Own::Undrain(args)) => hold::undrain(&args),
+        Ok(Own::Maintenance(args)) => hold::maintenance(&args),
         Ok(Own::Status(args)) => status::run(&args),
         Err(e) => {
             let _ = e.print();

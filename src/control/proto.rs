@@ -79,7 +79,10 @@ pub enum Response {
     Director(Box<snapshot::Director>),
     /// The real servers that the request was about, one for each virtual service that has them, as they are after it: never
     /// empty. The connections are the kernel's at this moment.
-    Reals(Vec<snapshot::Member>),
+    Reals {
+        /// The real servers.
+        reals: Vec<snapshot::Member>,
+    },
     /// The request was handed on.
     Accepted,
     /// It was not, and why.
@@ -87,4 +90,19 @@ pub enum Response {
         /// One line.
         why: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list can't carry the tag by itself: an answer that was one closed the connection instead.
+    #[test]
+    fn every_answer_can_be_written_and_read() {
+        let refused = Response::Refused { why: "no".into() };
+        for answer in [Response::Accepted, refused, Response::Reals { reals: Vec::new() }] {
+            let line = serde_json::to_string(&answer).unwrap();
+            assert_eq!(serde_json::from_str::<Response>(&line).unwrap(), answer, "{line}");
+        }
+    }
 }

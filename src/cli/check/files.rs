@@ -123,7 +123,7 @@ mod tests {
             Target::Ldirectord { path: path("www.cf") },
             Target::Ldirectord { path: path("conf/ldirectord.cf") },
         ];
-        assert_eq!(targets(&[folder.clone()]), all);
+        assert_eq!(targets(std::slice::from_ref(&folder)), all);
         std::fs::write(path("authkeys"), "").unwrap();
         let two = Target::Cluster { folder, shown: vec![Kind::HaCf, Kind::Authkeys] };
         assert_eq!(targets(&[path("ha.cf"), path("authkeys")]), [two]);

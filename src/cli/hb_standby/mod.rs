@@ -38,7 +38,7 @@ pub(super) fn hand_on(args: &[OsString], request: &Request, said: &str) -> ExitC
             return ExitCode::SUCCESS;
         }
         Ok(Response::Refused { why }) => why,
-        Ok(Response::Cluster(_) | Response::Director(_) | Response::Reals(_)) => {
+        Ok(Response::Cluster(_) | Response::Director(_) | Response::Reals { .. }) => {
             "heartbeat's answer does not fit the question".into()
         }
         Err(client::Error::NotRunning { .. }) => "heartbeat is not running on this machine".into(),

@@ -33,7 +33,7 @@ impl Daemon {
         // Weights and connections as they are now; as last seen if the kernel does not answer.
         let _ = self.kernel.dump();
         let view = self.director.view(self.now(), self.kernel.seen());
-        Response::Reals(self.director.members(view, target))
+        Response::Reals { reals: self.director.members(view, target) }
     }
 }
 
