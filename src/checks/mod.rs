@@ -3,6 +3,7 @@
 //! `spec` says what is asked and what came back, as serialisable values, so that checks can move into an unprivileged
 //! process; [`run`] asks. One file a kind of check. A check never counts failures and never knows IPVS exists.
 
+mod agent;
 mod connect;
 mod external;
 mod http;
@@ -49,6 +50,7 @@ async fn judge(limit: Duration, question: impl Future<Output = Result<String, Fa
 async fn ask(spec: Spec) -> Result<String, Failure> {
     match &spec.kind {
         Kind::On => Ok("not checked".into()),
+        Kind::Agent => agent::ask(spec.addr, spec.port).await,
         Kind::Connect => connect::ask(spec.addr, spec.port).await,
         Kind::Ping { .. } => ping::ask(spec.addr, spec.timeout).await,
         Kind::Http(question) => http::ask(spec.addr, spec.port, question).await,

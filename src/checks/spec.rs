@@ -33,6 +33,8 @@ pub enum Kind {
     },
     /// HTTP or HTTPS request.
     Http(Http),
+    /// The line of an agent (`#lvs-ha: agent-check`): up with the line as its text, whatever it says.
+    Agent,
     /// A command; exit status 0 is up, anything else and any signal is down.
     External {
         /// Path of the command.

@@ -53,7 +53,7 @@ pub enum Request {
         real: String,
     },
     /// Take a real server out as if its check had failed (weight 0 where quiescent, else out of the table), or let the checks
-    /// decide again; no alert is sent (ldirectord only). It survives as a drain does. Answered by [`Response::Reals`].
+    /// decide again (ldirectord only). It survives as a drain does. Answered by [`Response::Reals`].
     Maintenance {
         /// Which.
         real: String,

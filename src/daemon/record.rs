@@ -3,7 +3,7 @@
 //!
 //! `/run/lvs-ha/ldirectord-NAME/owned.json`, locked while the instance lives, gone after a clean stop; beside it
 //! `events.json`, the last decisions, for the next run to show, and `held.json`, the real servers that are drained or in
-//! maintenance by command.
+//! maintenance by command, and `sysctl.json`, the kernel's settings to be put back.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -55,6 +55,15 @@ pub struct Held {
     pub maintenance: bool,
     /// When a drained one leaves the table, Unix seconds.
     pub until: Option<f64>,
+}
+
+/// A setting of the kernel's that was changed, to be put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// As sysctl(8) names it.
+    pub name: String,
+    /// What it was.
+    pub before: String,
 }
 
 /// A decision of an earlier run, kept for display.
@@ -123,6 +132,19 @@ impl Record {
     pub fn keep_held(&self, held: &[Held]) -> Result<(), Error> {
         let path = self.dir.join("held.json");
         put(&path, &serde_json::to_vec(held).unwrap_or_default()).map_err(|source| Error::Io { path, source })
+    }
+
+    /// The settings of the kernel's that this run or an earlier one has changed and not put back.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        let bytes = fs::read(self.dir.join("sysctl.json")).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// Puts these settings on record. On disk before it returns.
+    pub fn keep_settings(&self, settings: &[Setting]) -> Result<(), Error> {
+        let path = self.dir.join("sysctl.json");
+        put(&path, &serde_json::to_vec(settings).unwrap_or_default()).map_err(|source| Error::Io { path, source })
     }
 
     /// The decisions of the run before, newest first; none if there are none to be read.
@@ -227,6 +249,17 @@ mod tests {
         record.forget();
         drop(record);
         assert_eq!(Record::open(run.path(), "a").unwrap().held(), held);
+    }
+
+    #[test]
+    fn settings_that_were_changed_outlive_the_process() {
+        let run = tempfile::tempdir().unwrap();
+        let settings = [Setting { name: "net.ipv4.vs.expire_nodest_conn".into(), before: "0".into() }];
+        let record = Record::open(run.path(), "a").unwrap();
+        assert_eq!(record.settings(), []);
+        record.keep_settings(&settings).unwrap();
+        drop(record);
+        assert_eq!(Record::open(run.path(), "a").unwrap().settings(), settings);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::director::alert::{Alert, Change, about, about_entry};
 use crate::director::held::Hold;
 use crate::director::plan::{Virtual, Watch};
 use crate::director::{Director, Event, Service, report};
@@ -52,7 +53,7 @@ impl Director {
 
     /// The kernel has taken the command.
     pub fn confirm(&mut self, command: &Command) {
-        let event = self.describe(command);
+        let (event, alert) = self.describe(command);
         match command {
             Command::AddService(s) | Command::EditService(s) => {
                 self.settled.services.insert(s.key, s.clone());
@@ -71,6 +72,9 @@ impl Director {
             }
         }
         self.event(event);
+        if let Some((index, alert)) = alert {
+            self.alert(index, alert);
+        }
     }
 
     /// What one service should be, where the kernel has it as `entry`.
@@ -120,36 +124,56 @@ impl Director {
         TableService { service, dests }
     }
 
-    /// The log line for a command.
-    fn describe(&self, command: &Command) -> Event {
+    /// The log line for a command, and the alert of a virtual service's.
+    fn describe(&self, command: &Command) -> (Event, Option<(usize, Alert)>) {
         let key = match command {
             Command::AddService(s) | Command::EditService(s) => {
-                return report::virtual_set(&s.key, matches!(command, Command::AddService(_)));
+                return (report::virtual_set(&s.key, matches!(command, Command::AddService(_))), None);
             }
-            Command::DeleteService(key) => return report::virtual_purged(key, self.when()),
+            Command::DeleteService(key) => return (report::virtual_purged(key, self.when()), None),
             Command::AddDest(key, _) | Command::EditDest(key, _) | Command::DeleteDest(key, _) => key,
         };
         let dest = match command {
             Command::AddDest(_, d) | Command::EditDest(_, d) => d.key,
             Command::DeleteDest(_, d) => *d,
-            _ => return report::virtual_set(key, false),
+            _ => return (report::virtual_set(key, false), None),
         };
-        let Some((v, state)) = self.each().find(|(v, _)| v.service.key == *key) else {
-            return report::real_purged(key, &dest.to_string(), self.when());
+        let purged = || report::real_purged(key, &dest.to_string(), self.when());
+        let Some((index, (v, state))) = self.each().enumerate().find(|(_, (v, _))| v.service.key == *key) else {
+            return (purged(), None);
         };
         let is_fallback = v.fallback.as_ref().is_some_and(|f| f.key == dest);
-        match (command, Self::real(v, dest)) {
+        let real = Self::real(v, dest);
+        let (change, event) = match (command, real) {
             (Command::AddDest(..) | Command::EditDest(..), _) if is_fallback && state.fallback.0 => {
-                report::fallback(v, dest, true)
+                (Change::Added, report::fallback(v, dest, true))
             }
-            (Command::AddDest(_, d), Some(real)) if state.in_service(v, dest) => report::real_set(v, real, d, true),
-            (Command::EditDest(_, d), Some(real)) if state.in_service(v, dest) => report::real_set(v, real, d, false),
-            (Command::AddDest(..), Some(real)) => report::real_quiesced(v, real, self.plan.globals.readdquiescent),
-            (Command::EditDest(..), Some(real)) => report::real_quiesced(v, real, false),
-            (Command::DeleteDest(..), Some(real)) => report::real_deleted(v, real),
-            (Command::DeleteDest(..), None) if is_fallback => report::fallback(v, dest, false),
-            _ => report::real_purged(key, &dest.to_string(), self.when()),
-        }
+            (Command::AddDest(_, d), Some(real)) if state.in_service(v, dest) => {
+                (Change::Added, report::real_set(v, real, d, true))
+            }
+            (Command::EditDest(_, d), Some(real)) if state.in_service(v, dest) => {
+                let event = report::real_set(v, real, d, false);
+                // A step of a slow start, or of an agent.
+                let gradual = v.slow_start.is_some() || real.agent.is_some();
+                if gradual && matches!(self.settled.dests.get(&(*key, dest)), Some(Some(old)) if old.weight > 0) {
+                    return (event, None);
+                }
+                (Change::Restored, event)
+            }
+            (Command::AddDest(..), Some(real)) => {
+                (Change::Quiescent, report::real_quiesced(v, real, self.plan.globals.readdquiescent))
+            }
+            (Command::EditDest(..), Some(real)) => (Change::Quiescent, report::real_quiesced(v, real, false)),
+            (Command::DeleteDest(..), Some(real)) => (Change::Deleted, report::real_deleted(v, real)),
+            (Command::DeleteDest(..), None) if is_fallback => (Change::Deleted, report::fallback(v, dest, false)),
+            _ => (Change::Purged, purged()),
+        };
+        let mut alert = match real {
+            Some(real) => about(v, real, change, event.clone(), self.phase()),
+            None => about_entry(v, dest, change, event.clone(), self.phase()),
+        };
+        alert.fallback = is_fallback && (real.is_none() || state.fallback.0);
+        (event, Some((index, alert)))
     }
 
     /// The real servers in service go with the service at a stop: one line each, as the original has it.
@@ -157,14 +181,17 @@ impl Director {
         if !self.stopping {
             return;
         }
-        let lines: Vec<Event> = self
-            .each()
-            .filter(|(v, _)| v.service.key == *key)
-            .flat_map(|(v, s)| v.reals.iter().zip(&s.reals))
-            .filter(|(_, health)| health.serving)
-            .map(|(real, _)| report::real_purged(key, &real.written, "stop"))
-            .collect();
-        lines.into_iter().for_each(|e| self.event(e));
+        let mut purged = Vec::new();
+        for (index, (v, state)) in self.each().enumerate().filter(|(_, (v, _))| v.service.key == *key) {
+            for (real, _) in v.reals.iter().zip(&state.reals).filter(|(_, health)| health.serving) {
+                let event = report::real_purged(key, &real.written, "stop");
+                purged.push((index, about(v, real, Change::Purged, event.clone(), self.phase()), event));
+            }
+        }
+        for (index, alert, event) in purged {
+            self.event(event);
+            self.alert(index, alert);
+        }
     }
 
     /// The word in the lines about purged entries.
@@ -183,7 +210,7 @@ impl Service {
 
     /// Whether a hold keeps the real server with that key in the table, or out of it; `None`: no hold has a say.
     fn kept(&self, v: &Virtual, key: DestKey) -> Option<bool> {
-        let mut holds = v.reals.iter().zip(&self.reals).filter(|(r, _)| r.dest.key == key).filter_map(|(_, h)| h.hold);
+        let mut holds = v.reals.iter().zip(&self.reals).filter(|(r, _)| r.dest.key == key).filter_map(|(_, h)| h.held());
         holds.find_map(|hold| match hold {
             Hold::Drained(_) => Some(true),
             Hold::Removed => Some(false),
@@ -197,10 +224,10 @@ impl Service {
         if let Some(fallback) = &v.fallback {
             out.insert(fallback.key, None);
         }
-        for real in &v.reals {
+        for (real, health) in v.reals.iter().zip(&self.reals) {
             let key = real.dest.key;
             let entry = if self.in_service(v, key) {
-                Some(real.dest.clone())
+                Some(Dest { weight: health.weight(real.dest.weight), ..real.dest.clone() })
             } else {
                 // Unwatched servers that are not in the table stay visible with weight 0 only where quiescing is asked for.
                 self.kept(v, key).unwrap_or(v.quiescent).then(|| Dest { weight: 0, ..real.dest.clone() })

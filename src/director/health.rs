@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::checks::spec::{Spec, Verdict};
 use crate::cluster::io::Mono;
+use crate::director::agent::{Agent, Will};
 use crate::director::held::Hold;
 
 /// Where one real server of one virtual service stands.
@@ -15,12 +16,20 @@ pub(super) struct Health {
     pub(super) checked: bool,
     /// Failed checks in a row.
     pub(super) failures: u32,
+    /// Good checks in a row of one that is down.
+    pub(super) successes: u32,
     /// When `serving` or `checked` last changed.
     pub(super) since: Mono,
     /// The last verdict and when it came.
     pub(super) last: Option<(Verdict, Mono)>,
     /// Whether and how somebody holds it out of service.
     pub(super) hold: Option<Hold>,
+    /// What its agent says.
+    pub(super) agent: Agent,
+    /// Since when it is on its way back to its whole weight, and how far it is.
+    pub(super) ramp: Option<Ramp>,
+    /// When somebody was last told that it is down, while it is.
+    pub(super) alerted: Option<Mono>,
 }
 
 /// What a verdict changed.
@@ -34,6 +43,8 @@ pub(super) enum Step {
     Down,
     /// It never was in service and its first check failed.
     StillDown,
+    /// It succeeded, not yet often enough.
+    Rising,
     /// It came into service.
     Up,
 }
@@ -41,19 +52,40 @@ pub(super) enum Step {
 impl Health {
     /// Unchecked, and serving or not as the table had it.
     pub(super) fn unchecked(serving: bool, now: Mono) -> Self {
-        Self { serving, checked: false, failures: 0, since: now, last: None, hold: None }
+        Self {
+            serving,
+            checked: false,
+            failures: 0,
+            successes: 0,
+            since: now,
+            last: None,
+            hold: None,
+            agent: Agent::default(),
+            ramp: None,
+            alerted: None,
+        }
     }
 
-    /// Takes a verdict into account. `failurecount` failures in a row are needed to go down, one success to come up. The
-    /// second value tells how many failures a success has wiped out.
-    pub(super) fn count(&mut self, now: Mono, verdict: &Verdict, failurecount: u32) -> (Step, u32) {
+    /// Takes a verdict into account. `failurecount` failures in a row are needed to go down, `rise` successes to come up
+    /// again, one to come up for the first time. The second value tells how many failures a success has wiped out.
+    pub(super) fn count(&mut self, now: Mono, verdict: &Verdict, failurecount: u32, rise: u32) -> (Step, u32) {
         let before = (self.serving, self.checked);
         let wiped = if verdict.up { std::mem::take(&mut self.failures) } else { 0 };
         let step = if verdict.up {
-            let step = if self.serving { Step::Same } else { Step::Up };
-            self.serving = true;
-            step
+            let enough = !self.checked || self.successes.saturating_add(1) >= rise;
+            match (self.serving, enough) {
+                (true, _) => Step::Same,
+                (false, true) => {
+                    (self.serving, self.successes, self.alerted) = (true, 0, None);
+                    Step::Up
+                }
+                (false, false) => {
+                    self.successes += 1;
+                    Step::Rising
+                }
+            }
         } else {
+            self.successes = 0;
             self.failures = self.failures.saturating_add(1);
             match (self.serving, self.failures >= failurecount.max(1)) {
                 (true, true) => {
@@ -76,7 +108,27 @@ impl Health {
 
     /// Whether it is to have its weight.
     pub(super) fn in_service(&self) -> bool {
-        self.serving && self.hold.is_none()
+        self.serving && self.held().is_none()
+    }
+
+    /// How it is held out of service, by this side or by its agent.
+    pub(super) fn held(&self) -> Option<Hold> {
+        let agent = match self.agent {
+            Agent { down: true, .. } | Agent { will: Will::Maintenance, .. } => Some(Hold::Maintenance),
+            Agent { will: Will::Drain, .. } | Agent { percent: 0, .. } => Some(Hold::Drained(None)),
+            _ => None,
+        };
+        self.hold.or(agent)
+    }
+
+    /// The part of a weight that it is to have now.
+    pub(super) fn weight(&self, whole: u32) -> u32 {
+        self.agent.of(self.ramp.map_or(whole, |ramp| ramp.of(whole)))
+    }
+
+    /// Whether it is between up and down.
+    pub(super) fn in_transition(&self) -> bool {
+        (self.serving && self.failures > 0) || (!self.serving && self.successes > 0)
     }
 
     /// The word for a status display.
@@ -86,6 +138,42 @@ impl Health {
             (true, true) => "up",
             (true, false) => "down",
         }
+    }
+}
+
+/// The way of a returning server to its whole weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ramp {
+    since: Mono,
+    /// From 1; at [`STEPS`] it is there.
+    step: u32,
+}
+
+/// Steps of a slow start, the last one being the whole weight: few enough to be no burden, small enough to be smooth.
+const STEPS: u32 = 10;
+
+impl Ramp {
+    /// At its first step.
+    pub(super) fn new(now: Mono) -> Self {
+        Self { since: now, step: 1 }
+    }
+
+    /// When the next step is due, of a whole way of that length.
+    pub(super) fn next(self, length: Duration) -> Mono {
+        self.since + length / STEPS * self.step
+    }
+
+    /// How far it is by now; `None`: there.
+    pub(super) fn at(self, now: Mono, length: Duration) -> Option<Self> {
+        let part = (length / STEPS).max(Duration::from_millis(1));
+        let steps = (now - self.since).as_nanos() / part.as_nanos();
+        let step = u32::try_from(steps).unwrap_or(STEPS).saturating_add(1);
+        (step < STEPS).then_some(Self { step: step.max(self.step), ..self })
+    }
+
+    fn of(self, weight: u32) -> u32 {
+        let part = u64::from(weight) * u64::from(self.step) / u64::from(STEPS);
+        u32::try_from(part).unwrap_or(weight).max(u32::from(weight > 0))
     }
 }
 
@@ -122,10 +210,11 @@ impl Probe {
     }
 
     /// Its verdict has come. The first round starts all probes at once; so that they do not stay in step, the second
-    /// comes somewhat early, by a part of the interval that depends on the place `index` of `count`.
-    pub(super) fn ended(&mut self, now: Mono, index: usize, count: usize) {
-        let mut wait = self.interval;
-        if !self.ran {
+    /// comes somewhat early, by a part of the interval that depends on the place `index` of `count`. `fast`: the wait of a
+    /// server in transition.
+    pub(super) fn ended(&mut self, now: Mono, index: usize, count: usize, fast: Option<Duration>) {
+        let mut wait = fast.map_or(self.interval, |fast| fast.min(self.interval));
+        if !self.ran && fast.is_none() {
             let part = u32::try_from(index).unwrap_or(0);
             let whole = u32::try_from(count.max(1)).unwrap_or(u32::MAX).saturating_mul(2);
             wait = wait.saturating_sub(wait.saturating_mul(part) / whole);
@@ -150,25 +239,25 @@ mod tests {
     #[test]
     fn as_many_failures_in_a_row_as_asked_for_take_it_down() {
         let mut h = Health::unchecked(false, at(0));
-        assert_eq!(h.count(at(1), &verdict(true), 3), (Step::Up, 0));
-        assert_eq!(h.count(at(2), &verdict(false), 3), (Step::Soft, 0));
-        assert_eq!(h.count(at(3), &verdict(false), 3), (Step::Soft, 0));
-        assert_eq!(h.count(at(4), &verdict(true), 3), (Step::Same, 2));
+        assert_eq!(h.count(at(1), &verdict(true), 3, 1), (Step::Up, 0));
+        assert_eq!(h.count(at(2), &verdict(false), 3, 1), (Step::Soft, 0));
+        assert_eq!(h.count(at(3), &verdict(false), 3, 1), (Step::Soft, 0));
+        assert_eq!(h.count(at(4), &verdict(true), 3, 1), (Step::Same, 2));
         assert_eq!(h.since, at(1));
         for (t, step) in [(5, Step::Soft), (6, Step::Soft), (7, Step::Down), (8, Step::Same)] {
-            assert_eq!(h.count(at(t), &verdict(false), 3), (step, 0));
+            assert_eq!(h.count(at(t), &verdict(false), 3, 1), (step, 0));
         }
         assert_eq!((h.since, h.failures, h.word()), (at(7), 4, "down"));
-        assert_eq!(h.count(at(9), &verdict(true), 3), (Step::Up, 4));
+        assert_eq!(h.count(at(9), &verdict(true), 3, 1), (Step::Up, 4));
     }
 
     #[test]
     fn one_that_was_never_in_service_needs_no_count_to_be_down() {
         let mut h = Health::unchecked(false, at(0));
         assert_eq!(h.word(), "unchecked");
-        assert_eq!(h.count(at(1), &verdict(false), 3), (Step::StillDown, 0));
+        assert_eq!(h.count(at(1), &verdict(false), 3, 1), (Step::StillDown, 0));
         assert_eq!(h.word(), "down");
-        assert_eq!(h.count(at(2), &verdict(false), 3), (Step::Same, 0));
+        assert_eq!(h.count(at(2), &verdict(false), 3, 1), (Step::Same, 0));
     }
 
     #[test]
@@ -181,9 +270,9 @@ mod tests {
         };
         let due = |index: usize| {
             let mut p = Probe::new(spec.clone(), Duration::from_secs(10), at(0));
-            p.ended(at(1), index, 100);
+            p.ended(at(1), index, 100, None);
             let ProbeState::Due(first) = p.state else { panic!("{p:?}") };
-            p.ended(at(20), index, 100);
+            p.ended(at(20), index, 100, None);
             assert_eq!(p.state, ProbeState::Due(at(30)));
             first
         };

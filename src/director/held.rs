@@ -128,6 +128,7 @@ impl Director {
     /// See above; nothing has changed then.
     pub fn order(&mut self, now: Mono, target: Target, order: Order) -> Result<(), String> {
         self.known(target)?;
+        self.opened();
         match order {
             Order::Drain(deadline) => {
                 self.holds.drains.insert(target, deadline.map(|d| now + d));
@@ -192,6 +193,9 @@ impl Director {
                     events.push(report::deadline(v, real));
                 }
                 health.hold = hold;
+                if health.in_service() {
+                    health.climbs(now, v, real);
+                }
                 self.dirty = true;
             }
         }

@@ -5,13 +5,18 @@
 //! turns time, verdicts and the kernel's table into checks to run and the table to have. No I/O, no clock: see
 //! `daemon::ldirectord` for its driver.
 
+mod agent;
+pub mod alert;
 mod desired;
 mod health;
 mod held;
 pub mod plan;
 mod report;
+mod verdict;
 mod view;
 
+#[cfg(test)]
+mod alert_scenarios;
 #[cfg(test)]
 mod hold_scenarios;
 #[cfg(test)]
@@ -26,9 +31,10 @@ use crate::cluster::io::Mono;
 use crate::ipvs::model::{DestKey, ServiceKey, Table};
 
 use desired::Settled;
-use health::{Health, Probe, ProbeState, Step};
-use plan::{Plan, Virtual, Watch};
+use health::{Health, Probe, ProbeState};
+use plan::{Alerts, Plan, Virtual, Watch};
 
+pub use alert::{Alert, Change, Phase};
 pub use health::Token;
 pub use held::{Files, Holds, Order, Target};
 pub use report::{Event, Level, identity, service};
@@ -73,6 +79,27 @@ pub enum Output {
     },
     /// To be logged.
     Event(Event),
+    /// To be told to whom it may concern.
+    Alert {
+        /// What.
+        alert: Alert,
+        /// To whom.
+        alerts: Alerts,
+    },
+    /// A fallbackcommand is to be run, by a shell.
+    Command {
+        /// Of which service: one after the other.
+        service: ServiceKey,
+        /// With its arguments.
+        line: String,
+    },
+    /// A line for a monitor file, without date and process.
+    Monitor {
+        /// The file.
+        file: String,
+        /// The line.
+        line: String,
+    },
 }
 
 /// The state machine. Feed it with [`handle`](Self::handle), then drain [`poll_output`](Self::poll_output), then sleep until
@@ -89,6 +116,8 @@ pub struct Director {
     settled: Settled,
     holds: Holds,
     files: Files,
+    /// While a start or reload is under way.
+    opening: Option<Phase>,
     stopping: bool,
     dirty: bool,
     outputs: VecDeque<Output>,
@@ -101,6 +130,8 @@ struct Service {
     reals: Vec<Health>,
     /// Whether the fallback is to serve, and since when that is so.
     fallback: (bool, Mono),
+    /// What the fallbackcommand was last told: whether no real server is up.
+    told: Option<bool>,
 }
 
 impl Director {
@@ -117,6 +148,7 @@ impl Director {
             settled: Settled::default(),
             holds: Holds::default(),
             files: Files::default(),
+            opening: Some(Phase::Starting),
             stopping: false,
             dirty: false,
             outputs: VecDeque::new(),
@@ -130,14 +162,23 @@ impl Director {
     pub fn handle(&mut self, now: Mono, input: Input) {
         match input {
             Input::Tick => {
+                self.opened();
+                self.climb(now);
                 if self.next_deadline().is_some_and(|at| at <= now) {
                     self.rehold(now);
                 }
             }
             Input::Verdict { token, verdict } => self.verdict(now, token, &verdict),
-            Input::Reload { plan, actual } => self.adopt(now, *plan, &actual),
-            Input::Maintenance(files) => self.take_files(now, files),
+            Input::Reload { plan, actual } => {
+                self.opening = Some(Phase::Reloading);
+                self.adopt(now, *plan, &actual);
+            }
+            Input::Maintenance(files) => {
+                self.opened();
+                self.take_files(now, files);
+            }
             Input::Stop => {
+                self.end_fallback_commands();
                 self.stopping = true;
                 self.dirty = true;
             }
@@ -160,7 +201,7 @@ impl Director {
             ProbeState::Due(at) => Some(at),
             ProbeState::Running(_) => None,
         });
-        if self.stopping { None } else { due.chain(self.next_deadline()).min() }
+        if self.stopping { None } else { due.chain(self.next_deadline()).chain(self.next_step()).min() }
     }
 
     /// The configuration in force.
@@ -189,6 +230,7 @@ impl Director {
     /// Takes a plan over, with all that is still true of the old one's state.
     fn adopt(&mut self, now: Mono, plan: Plan, actual: &Table) {
         let services = plan.virtuals.iter().map(|v| self.carried(now, v, actual)).collect();
+        self.drop_fallback_commands(&plan);
         self.orphans.extend(self.plan.virtuals.iter().map(|v| v.service.key));
         for v in &plan.virtuals {
             self.orphans.remove(&v.service.key);
@@ -213,32 +255,40 @@ impl Director {
             };
             let mut health = match (same(true), same(false)) {
                 (Some(health), _) => health.clone(),
-                (None, Some(health)) => Health { since: health.since, ..Health::unchecked(health.serving, now) },
+                (None, Some(health)) => {
+                    let (since, agent) = (health.since, health.agent);
+                    Health { since, agent, ..Health::unchecked(health.serving, now) }
+                }
                 (None, None) => {
                     let entry = entries.and_then(|d| d.get(&real.dest.key));
                     Health::unchecked(entry.is_some_and(|d| d.weight > 0 || real.dest.weight == 0), now)
                 }
             };
+            if !old.is_some_and(|(o, _)| o.reals.iter().any(|r| r.agent.is_some() && r.agent == real.agent)) {
+                health.agent = Default::default();
+            }
             health.serving &= health.failures < v.failurecount;
             if v.watch == Watch::On && !(health.serving && health.checked) {
                 health = Health { checked: true, ..Health::unchecked(true, now) };
             }
             health
         });
-        Service { reals: reals.collect(), fallback: old.map_or((false, now), |(_, s)| s.fallback) }
+        let told = old.filter(|(o, _)| o.fallback_command == v.fallback_command).and_then(|(_, s)| s.told);
+        Service { reals: reals.collect(), fallback: old.map_or((false, now), |(_, s)| s.fallback), told }
     }
 
     /// One probe for each different question and interval; those that were there go on as they were.
     fn rebuild_probes(&mut self, now: Mono) {
         let mut old = std::mem::take(&mut self.probes);
-        for v in self.plan.virtuals.iter().filter(|v| v.watch == Watch::Checks) {
-            for real in &v.reals {
-                let same = |p: &Probe| p.spec == real.check && p.interval == v.interval;
+        for v in self.plan.virtuals.iter().filter(|v| v.watch != Watch::Off) {
+            let check = |real: &'_ plan::Real| (v.watch == Watch::Checks).then(|| real.check.clone());
+            for spec in v.reals.iter().flat_map(|real| [check(real), real.agent.clone()]).flatten() {
+                let same = |p: &Probe| p.spec == spec && p.interval == v.interval;
                 if self.probes.iter().any(same) {
                     continue;
                 }
                 let kept = old.iter().position(same).map(|i| old.swap_remove(i));
-                self.probes.push(kept.unwrap_or_else(|| Probe::new(real.check.clone(), v.interval, now)));
+                self.probes.push(kept.unwrap_or_else(|| Probe::new(spec, v.interval, now)));
             }
         }
     }
@@ -254,48 +304,6 @@ impl Director {
                 let token = Token(self.tokens);
                 probe.state = ProbeState::Running(token);
                 self.outputs.push_back(Output::Check { token, spec: probe.spec.clone() });
-            }
-        }
-    }
-
-    /// A check has ended: all real servers that share it count it.
-    fn verdict(&mut self, now: Mono, token: Token, verdict: &Verdict) {
-        let count = self.probes.len();
-        let found = self.probes.iter_mut().enumerate().find(|(_, p)| p.state == ProbeState::Running(token));
-        let Some((index, probe)) = found else { return };
-        probe.ended(now, index, count);
-        let (spec, interval) = (probe.spec.clone(), probe.interval);
-        let mut events = Vec::new();
-        for (v, service) in self.plan.virtuals.iter().zip(&mut self.services) {
-            if v.watch != Watch::Checks || v.interval != interval {
-                continue;
-            }
-            for (real, health) in v.reals.iter().zip(&mut service.reals).filter(|(r, _)| r.check == spec) {
-                let (step, wiped) = health.count(now, verdict, v.failurecount);
-                if wiped > 0 {
-                    events.push(report::reset(v, real));
-                }
-                if matches!(step, Step::Soft | Step::Down | Step::StillDown) {
-                    events.push(report::failed_check(v, real, &verdict.text));
-                }
-                if step == Step::Soft {
-                    events.push(report::soft_failure(v, real, health.failures));
-                }
-                self.dirty |= matches!(step, Step::Up | Step::Down);
-            }
-        }
-        events.into_iter().for_each(|e| self.event(e));
-        if self.dirty {
-            self.update_fallbacks(now);
-        }
-    }
-
-    /// The fallback serves when no real server does. With checks off, documentation says, it never does.
-    fn update_fallbacks(&mut self, now: Mono) {
-        for (v, service) in self.plan.virtuals.iter().zip(&mut self.services) {
-            let active = v.fallback.is_some() && v.watch != Watch::Off && !service.reals.iter().any(Health::in_service);
-            if service.fallback.0 != active {
-                service.fallback = (active, now);
             }
         }
     }

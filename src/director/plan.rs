@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::checks::spec::Spec;
+use crate::director::alert::Phase;
 use crate::ipvs::model::{Dest, Service};
 
 /// A whole configuration.
@@ -27,8 +28,14 @@ pub struct Globals {
     pub readdquiescent: bool,
     /// Stay in the foreground, log to standard output.
     pub supervised: bool,
-    /// How often the file's modification time is looked at: the global `checkinterval`.
+    /// How often the file's modification time and `maintenancedir` are looked at: the global `checkinterval`.
     pub check_interval: Duration,
+    /// The folder whose files take real servers out.
+    pub maintenance_dir: Option<String>,
+    /// The instances that are started and stopped with this one (`execute`), as written.
+    pub execute: Vec<String>,
+    /// Have the kernel end connections to real servers that are gone or quiesced (`#lvs-ha: expire-flows`).
+    pub expire_flows: bool,
 }
 
 /// Value of `logfile`.
@@ -59,8 +66,58 @@ pub struct Virtual {
     pub watch: Watch,
     /// Whether a stop of the daemon removes the service.
     pub cleanstop: bool,
+    /// Run with `start` when no real server is up and with `stop` when one is again; a shell's command line.
+    pub fallback_command: Option<String>,
+    /// Who is told of changes.
+    pub alerts: Alerts,
+    /// `servicename`, for alerts.
+    pub name: Option<String>,
+    /// `comment`, for alerts.
+    pub comment: Option<String>,
+    /// The file that has a line for every check.
+    pub monitor: Option<String>,
+    /// Good checks in a row before a server that was down is up, at least 1 (`#lvs-ha: rise`).
+    pub rise: u32,
+    /// The interval while a server is between up and down (`#lvs-ha: fastinterval`).
+    pub fast_interval: Option<Duration>,
+    /// The time that a returning server takes to get its whole weight (`#lvs-ha: slowstart`).
+    pub slow_start: Option<Duration>,
     /// Line of `virtual=` in the file, from 1.
     pub line: usize,
+}
+
+/// Who is told when a real server comes or goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Alerts {
+    /// By mail.
+    pub mail: Option<Mail>,
+    /// How often again while a server is down; zero: once.
+    pub repeat: Duration,
+    /// JSON goes there by POST (`#lvs-ha: webhook`).
+    pub webhook: Option<String>,
+    /// A shell's command line (`#lvs-ha: hook`).
+    pub hook: Option<String>,
+}
+
+impl Alerts {
+    /// Whether there is nobody to be told.
+    #[must_use]
+    pub fn nobody(&self) -> bool {
+        self.mail.is_none() && self.webhook.is_none() && self.hook.is_none()
+    }
+}
+
+/// `emailalert` and its family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Each address; one without `@` is a user of this host.
+    pub to: Vec<String>,
+    /// `From:`; `None`: root at this host.
+    pub from: Option<String>,
+    /// The relay, port 25; `None`: the local mailer.
+    pub smtp: Option<String>,
+    /// When mails are wanted.
+    pub phases: Vec<Phase>,
 }
 
 /// A real server.
@@ -72,6 +129,10 @@ pub struct Real {
     pub written: String,
     /// How it is checked.
     pub check: Spec,
+    /// How it is asked for its weight (`#lvs-ha: agent-check`).
+    pub agent: Option<Spec>,
+    /// The check in a line of the monitor file.
+    pub label: String,
     /// Line of `real=` in the file, from 1.
     pub line: usize,
 }

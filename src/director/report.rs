@@ -100,6 +100,12 @@ pub(super) fn ordered(target: Target, order: Order) -> String {
     }
 }
 
+/// An agent has said something new.
+pub(super) fn agent(v: &Virtual, real: &Real, said: &str) -> Event {
+    let said: String = said.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Event::info(format!("Agent of real server: {} ({}): {}", real.written, service(&v.service.key), said.trim_end()))
+}
+
 /// The time of a drain is over.
 pub(super) fn deadline(v: &Virtual, real: &Real) -> Event {
     Event::info(format!("Drained real server: {} ({}) has had its time", real.written, service(&v.service.key)))

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::plan::{Globals, LogTo, Plan, Real, Virtual, Watch};
-use super::{Director, Holds, Input, Output, Token};
+use super::plan::{Alerts, Globals, LogTo, Plan, Real, Virtual, Watch};
+use super::{Alert, Director, Holds, Input, Output, Token};
 use crate::checks::spec::{Kind, Spec, Verdict};
 use crate::cluster::io::Mono;
 use crate::ipvs::diff::diff;
@@ -27,6 +27,12 @@ pub(super) struct World {
     pub(super) failed: BTreeMap<(u8, u8), u32>,
     /// The kernel refuses everything.
     pub(super) refusing: bool,
+    /// Alerts that were sent.
+    pub(super) alerts: Vec<Alert>,
+    /// Commands that were run.
+    pub(super) ran: Vec<String>,
+    /// Lines of monitor files.
+    pub(super) monitored: Vec<String>,
 }
 
 impl World {
@@ -56,6 +62,9 @@ impl World {
             commands: Vec::new(),
             failed: BTreeMap::new(),
             refusing: false,
+            alerts: Vec::new(),
+            ran: Vec::new(),
+            monitored: Vec::new(),
         };
         world.drain();
         world
@@ -79,6 +88,9 @@ impl World {
                     self.open.insert(token, spec);
                 }
                 Output::Event(e) => self.log.push(e.text),
+                Output::Alert { alert, .. } => self.alerts.push(alert),
+                Output::Command { line, .. } => self.ran.push(line),
+                Output::Monitor { line, .. } => self.monitored.push(line),
             }
         }
     }
@@ -208,7 +220,14 @@ fn spec(host: u8) -> Spec {
 }
 
 pub(super) fn virt(host: u8, reals: &[u8]) -> Virtual {
-    let real = |&h: &u8| Real { dest: dest(h, 2), written: format!("10.0.0.{h}:80"), check: spec(h), line: 2 };
+    let real = |&h: &u8| Real {
+        dest: dest(h, 2),
+        written: format!("10.0.0.{h}:80"),
+        check: spec(h),
+        agent: None,
+        label: format!("connect tcp 10.0.0.{h} 80"),
+        line: 2,
+    };
     Virtual {
         service: Service {
             key: key(host),
@@ -224,6 +243,14 @@ pub(super) fn virt(host: u8, reals: &[u8]) -> Virtual {
         interval: Duration::from_secs(10),
         watch: Watch::Checks,
         cleanstop: true,
+        fallback_command: None,
+        alerts: Alerts::default(),
+        name: None,
+        comment: None,
+        monitor: None,
+        rise: 1,
+        fast_interval: None,
+        slow_start: None,
         line: 1,
     }
 }
@@ -236,6 +263,9 @@ pub(super) fn plan(virtuals: Vec<Virtual>) -> Plan {
         readdquiescent: false,
         supervised: false,
         check_interval: Duration::from_secs(10),
+        maintenance_dir: None,
+        execute: Vec::new(),
+        expire_flows: false,
     };
     Plan { globals, virtuals }
 }

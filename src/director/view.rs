@@ -15,7 +15,7 @@ impl Director {
                 let entry = kernel.iter().find(|e| e.service.key == v.service.key);
                 let find = |dest: &Dest| entry.and_then(|e| e.dests.iter().find(|d| d.dest.key == dest.key));
                 let reals = v.reals.iter().zip(&state.reals).map(|(real, health)| Real {
-                    held: health.hold.map(|h| h.word().to_owned()),
+                    held: health.held().map(|h| h.word().to_owned()),
                     deadline: match health.hold {
                         Some(Hold::Drained(Some(until))) => Some((until - now).as_secs_f64()),
                         _ => None,

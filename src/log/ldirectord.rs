@@ -3,10 +3,11 @@
 //! [`Sink`] writes at once, for commands; [`Writer`] puts lines on a thread of its own, so that a full disk or a dead
 //! syslog never holds up the daemon. What does not fit into the queue is counted, and said when there is room again.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -14,6 +15,9 @@ use jiff::Zoned;
 
 /// Where lines go when the file does not say.
 pub const DEFAULT_FILE: &str = "/var/log/ldirectord.log";
+
+/// The original's date, as asctime writes it.
+const DATE: &str = "%a %b %e %H:%M:%S %Y";
 
 /// Lines that wait at most.
 const QUEUE: usize = 4096;
@@ -52,9 +56,7 @@ impl Sink {
     fn write(&self, at: &Zoned, text: &str) {
         let line = render(&self.target, &self.instance, at, std::process::id(), text);
         let written = match &self.target {
-            Target::File(path) => {
-                OpenOptions::new().append(true).create(true).open(path).and_then(|mut file| file.write_all(line.as_bytes()))
-            }
+            Target::File(path) => append(path, line.as_bytes()),
             Target::Syslog(_) => {
                 UnixDatagram::unbound().and_then(|socket| socket.send_to(line.as_bytes(), "/dev/log")).map(|_| ())
             }
@@ -67,10 +69,15 @@ impl Sink {
     }
 }
 
+/// Opens, appends, closes: the file may be moved away at any time.
+fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(bytes)
+}
+
 /// The bytes of one line.
 fn render(target: &Target, instance: &str, at: &Zoned, pid: u32, text: &str) -> String {
     let text = text.replace('\n', "\\n");
-    let date = || at.strftime("%a %b %e %H:%M:%S %Y");
+    let date = || at.strftime(DATE);
     match target {
         Target::File(_) => format!("[{}|{instance}|{pid}] {text}\n", date()),
         Target::Stdout => format!("[{}] {text}\n", date()),
@@ -93,6 +100,8 @@ fn facility_number(name: &str) -> u32 {
 
 enum Message {
     Line(Zoned, String),
+    /// To another file: a monitor file's line.
+    Append(Zoned, PathBuf, String),
     Target(Target),
 }
 
@@ -125,6 +134,14 @@ impl Writer {
         }
     }
 
+    /// Queues a line of a monitor file, dated and with the process's number as the original's are; never waits. A file that
+    /// can't be written is told of in the log, once.
+    pub fn append(&mut self, path: &str, text: &str) {
+        if !self.send(Message::Append(Zoned::now(), path.into(), text.to_owned())) {
+            self.lost += 1;
+        }
+    }
+
     /// Later lines go there.
     pub fn redirect(&mut self, target: Target) {
         self.send(Message::Target(target));
@@ -146,8 +163,21 @@ impl Drop for Writer {
 }
 
 fn write_all(mut sink: Sink, lines: &Receiver<Message>) {
+    // Monitor files that can't be written now.
+    let mut failing: BTreeSet<PathBuf> = BTreeSet::new();
     for message in lines {
         match message {
+            Message::Append(at, path, text) => {
+                let line = format!("[{}] [{}] {text}\n", at.strftime(DATE), std::process::id());
+                match append(&path, line.as_bytes()) {
+                    Ok(()) => drop(failing.remove(&path)),
+                    Err(error) => {
+                        if failing.insert(path.clone()) {
+                            sink.write(&at, &format!("cannot write to monitorfile {}: {error}", path.display()));
+                        }
+                    }
+                }
+            }
             Message::Line(at, text) => sink.write(&at, &text),
             Message::Target(target) => sink.target = target,
         }
@@ -202,5 +232,19 @@ mod tests {
         let ends: Vec<&str> = text.lines().map(|l| l.rsplit("] ").next().unwrap()).collect();
         assert_eq!(ends, (0..100).map(|i| format!("line {i}")).collect::<Vec<_>>());
         assert!(std::fs::read_to_string(&b).unwrap().ends_with("] last\n"));
+    }
+
+    #[test]
+    fn a_monitor_file_that_cannot_be_written_is_told_of_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, monitor) = (dir.path().join("log"), dir.path().join("none/mon"));
+        let mut writer = Writer::start(Sink::new("x", Target::File(log.clone()))).unwrap();
+        writer.append(monitor.to_str().unwrap(), "one");
+        writer.append(monitor.to_str().unwrap(), "two");
+        writer.append(dir.path().join("mon").to_str().unwrap(), "connect tcp 10.0.0.1 80 1 gate / [up] -");
+        drop(writer);
+        assert_eq!(std::fs::read_to_string(&log).unwrap().matches("cannot write to monitorfile").count(), 1);
+        let line = std::fs::read_to_string(dir.path().join("mon")).unwrap();
+        assert!(line.ends_with(&format!("] [{}] connect tcp 10.0.0.1 80 1 gate / [up] -\n", std::process::id())), "{line}");
     }
 }

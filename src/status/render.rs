@@ -131,6 +131,9 @@ fn ldirectord(out: &mut String, director: &Director, look: Look) {
         let _ = writeln!(out, "  {} {}", paint("The file is in error:", Tone::Bad, look.colour), clean(error));
         out.push_str("  The configuration read before it is in force.\n");
     }
+    for (name, before) in &director.sysctls {
+        let _ = writeln!(out, "  {} is set to 1 while it runs, was {}", clean(name), clean(before));
+    }
     if director.virtuals.is_empty() {
         out.push_str("  No virtual services.\n");
     } else {

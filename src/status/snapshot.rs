@@ -105,6 +105,9 @@ pub struct Director {
     pub file: String,
     /// Set while the file on disk could not be used: the first error. The old configuration is in force.
     pub config_error: Option<String>,
+    /// Settings of the kernel's that it has changed and puts back at its stop: name as sysctl(8) has it, what it was.
+    #[serde(default)]
+    pub sysctls: Vec<(String, String)>,
     /// Virtual services in the file's order.
     pub virtuals: Vec<Virtual>,
     /// The last decisions, newest first.

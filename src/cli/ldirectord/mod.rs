@@ -151,6 +151,9 @@ impl Instance {
                 eprintln!("{text}");
                 log.line(&invoked);
                 log.line(&text);
+                if let Ok(loaded) = config::load(&self.file) {
+                    daemon::children_status(&loaded.plan.globals.execute);
+                }
                 log.line("Exiting from ldirectord status");
                 ExitCode::SUCCESS
             }

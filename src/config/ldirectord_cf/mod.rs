@@ -9,6 +9,7 @@ mod block;
 mod global;
 mod hints;
 mod model;
+mod own;
 mod server;
 mod shared;
 mod text;
@@ -77,6 +78,9 @@ impl<'a> Parser<'a> {
     fn run(&mut self) {
         while let Some(&line) = self.lines.get(self.at) {
             if line.text.is_blank() || line.is_comment() {
+                if let Some(setting) = own::setting(line) {
+                    self.own(line, setting);
+                }
                 self.at += 1;
             } else if let Some((family, value)) = virtual_line(line.text) {
                 let address = server::address(value, family, &mut self.found);
@@ -103,7 +107,13 @@ impl<'a> Parser<'a> {
     fn block(&mut self, lenient: bool) {
         let Some(into) = self.file.virtuals.last_mut() else { return };
         while let Some(&line) = self.lines.get(self.at) {
-            if !line.is_comment() {
+            if let Some(setting) = own::setting(line) {
+                if line.indentation() >= 4 || (lenient && line.indentation() > 0) {
+                    own::directive(setting, &mut into.shared, None, &mut self.found);
+                } else {
+                    own::global(setting, &mut self.file.globals, &mut self.found);
+                }
+            } else if !line.is_comment() {
                 let (uncommented, comment) = line.text.span_of(|b| b != b'#');
                 let (indent, mut rest) = uncommented.span_of(text::indent);
                 let indentation = Line::indentation(line);
@@ -128,6 +138,16 @@ impl<'a> Parser<'a> {
             (None, last) => last.map_or(0, |l| l.text.span().end),
         };
         into.end = Span::new(end, end);
+    }
+
+    /// A setting of our own outside of any block.
+    fn own(&mut self, line: Line<'_>, setting: Text<'_>) {
+        if line.indentation() > 0 {
+            let error = Diagnostic::error(line.text.trim_start().trim_end().span(), "a setting of no block");
+            self.found.push(error.hint("outside of virtual blocks #lvs-ha: begins in column 1; a blank line ends a block"));
+            return;
+        }
+        own::global(setting, &mut self.file.globals, &mut self.found);
     }
 
     /// An indented line outside of any block: reported once, then the rest is read as what it was meant to be.

@@ -35,6 +35,8 @@ pub struct Globals {
     pub emailalertfrom: Option<Spanned<String>>,
     /// `maintenancedir`.
     pub maintenancedir: Option<Spanned<String>>,
+    /// `#lvs-ha: expire-flows`.
+    pub expire_flows: Option<Spanned<bool>>,
     /// `fallback`: for IPv4 blocks without one of their own.
     pub fallback: Option<Fallback>,
     /// `fallback6`: for IPv6 blocks without one of their own.
@@ -68,6 +70,20 @@ pub struct Shared {
     pub emailalertstatus: Option<Spanned<Vec<String>>>,
     /// `smtp`.
     pub smtp: Option<Spanned<String>>,
+    /// `#lvs-ha: rise`.
+    pub rise: Option<Spanned<u32>>,
+    /// `#lvs-ha: fastinterval`, seconds.
+    pub fastinterval: Option<Spanned<u32>>,
+    /// `#lvs-ha: slowstart`, seconds.
+    pub slowstart: Option<Spanned<u32>>,
+    /// `#lvs-ha: agent-check`, a port.
+    pub agent_check: Option<Spanned<u16>>,
+    /// `#lvs-ha: check-per-host`.
+    pub check_per_host: Option<Spanned<bool>>,
+    /// `#lvs-ha: webhook`.
+    pub webhook: Option<Spanned<String>>,
+    /// `#lvs-ha: hook`.
+    pub hook: Option<Spanned<String>>,
 }
 
 /// A block of `virtual=` or `virtual6=`.

@@ -9,8 +9,16 @@
 //! The loop alone owns the director, the kernel's socket and the record; nothing in it waits for a real server, a name server
 //! or a disk, but for the short netlink exchange and the record.
 
+mod alerts;
+mod answer;
+mod child;
+mod children;
+mod fallback;
 mod held;
 mod kernel;
+mod maintenance;
+mod reload;
+mod sysctl;
 mod watch;
 
 use std::collections::VecDeque;
@@ -21,34 +29,35 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::checks;
 use crate::checks::spec::Verdict;
 use crate::cluster::io::Mono;
 use crate::control;
-use crate::control::proto::{Request, Response};
-use crate::control::server::Server;
 use crate::daemon::background::Ready;
 use crate::daemon::pidfile::{self, Layout, PidFile};
 use crate::daemon::record::{Decision, Record};
 use crate::director::plan::{LogTo, Plan};
-use crate::director::{Director, Event, Input, Level, Order, Output, Token};
+use crate::director::{Director, Event, Files, Input, Level, Output, Token};
 use crate::log::ldirectord::{Sink, Target, Writer};
 use crate::log::trace;
-use crate::status::snapshot;
 
-pub use held::of_record;
+use children::Children;
+use fallback::Fallbacks;
 use kernel::Kernel;
-use watch::{Change, Watch};
+use maintenance::Folder;
+use reload::{Cause, Reload};
+use watch::Watch;
+
+pub use children::status as children_status;
+pub use held::of_record;
 
 /// What the original calls itself, and what this program is.
 pub const VERSION: &str = concat!("Linux Director v1.186-ha (lvs-ha ", env!("CARGO_PKG_VERSION"), ")");
 
 /// Between two looks at the kernel's table, if nothing else asks for one.
 const RECONCILE: Duration = Duration::from_secs(10);
-/// For reading the configuration again, names included.
-const RELOAD: Duration = Duration::from_secs(60);
 /// Decisions that are kept for display.
 const DECISIONS: usize = 200;
 
@@ -148,11 +157,21 @@ async fn serve(setup: Setup, log: Writer, ready: &mut Option<Ready>) -> anyhow::
     let table = kernel.dump()?;
     let started = Instant::now();
     let now = Mono(Duration::ZERO);
+    let folder = maintenance_folder(&setup.plan);
     let mut director = Director::new(setup.plan.clone(), &table, record.owned().clone(), now);
     director.restore(now, held::of_record(&record.held(), now));
+    if folder.path.is_some() {
+        // Before the first table: who is in maintenance is not put in service for a moment.
+        let names = folder.list().await;
+        director.handle(now, Input::Maintenance(Files { names, ..Files::default() }));
+    }
     let (verdicts, mut ended) = mpsc::channel(1024);
     let (reloads, mut reloaded) = mpsc::channel(1);
     let (requests, mut asked) = mpsc::channel(16);
+    let (tell, mut told) = mpsc::channel(64);
+    let (files, mut maintenance) = mpsc::channel(4);
+    let host = nix::unistd::gethostname().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned());
+    let alerts = alerts::Sender::start(host, setup.instance.clone(), tell.clone());
     let decisions = record.decisions().into();
     let mut daemon = Daemon {
         setup,
@@ -160,15 +179,21 @@ async fn serve(setup: Setup, log: Writer, ready: &mut Option<Ready>) -> anyhow::
         director,
         kernel,
         record,
-        log,
         watch,
         verdicts,
         reloads,
         reload: Reload::Idle,
         config_error: None,
-        decisions,
+        journal: Journal { log, decisions },
+        alerts,
+        fallbacks: Fallbacks::new(tell.clone()),
+        children: None,
+        folder: folder.clone(),
+        folder_watch: folder.watch(files.clone()),
+        files,
+        tell,
     };
-    let known = daemon.decisions.len();
+    let known = daemon.journal.decisions.len();
     daemon.event(Event::info(match daemon.setup.mode {
         Mode::Background => format!("Starting {VERSION} as daemon"),
         Mode::Debug | Mode::Supervised => format!("Starting {VERSION} with pid: {}", std::process::id()),
@@ -176,10 +201,13 @@ async fn serve(setup: Setup, log: Writer, ready: &mut Option<Ready>) -> anyhow::
     daemon.drain();
     if daemon.setup.mode == Mode::Background {
         // The caller still sees this: a scheduler that the kernel does not have, for one.
-        let news = daemon.decisions.len() - known;
-        let errors = daemon.decisions.iter().take(news).filter(|d| d.level == Level::Error.word());
+        let news = daemon.journal.decisions.len() - known;
+        let errors = daemon.journal.decisions.iter().take(news).filter(|d| d.level == Level::Error.word());
         errors.rev().for_each(|d| eprintln!("ldirectord: {}", d.text));
     }
+    daemon.set_sysctls();
+    let names = daemon.director.plan().globals.execute.clone();
+    daemon.children = Some(Children::start(&names, daemon.tell.clone()));
     let control = daemon.open_control(requests);
     if let Some(ready) = ready.take() {
         ready.ready().context("cannot let go of the terminal")?;
@@ -208,6 +236,8 @@ async fn serve(setup: Setup, log: Writer, ready: &mut Option<Ready>) -> anyhow::
                 }
             }
             Some((cause, loaded)) = reloaded.recv() => daemon.finish_reload(cause, loaded),
+            Some(files) = maintenance.recv() => daemon.input(Input::Maintenance(files)),
+            Some(event) = told.recv() => daemon.event(event),
             Some((request, reply)) = asked.recv() => {
                 let answer = daemon.answer(&request);
                 // A client that has gone is no loss.
@@ -227,7 +257,7 @@ async fn serve(setup: Setup, log: Writer, ready: &mut Option<Ready>) -> anyhow::
         // Its end removes the socket, before a successor makes its own.
         let _ = control.await;
     }
-    daemon.stop(signal);
+    daemon.stop(signal, &mut told).await;
     drop(pid_file);
     Ok(())
 }
@@ -238,33 +268,22 @@ struct Daemon {
     director: Director,
     kernel: Kernel,
     record: Record,
-    log: Writer,
     watch: Watch,
     verdicts: mpsc::Sender<(Token, Verdict)>,
     reloads: mpsc::Sender<(Cause, Result<Loaded, Vec<String>>)>,
     reload: Reload,
     config_error: Option<String>,
-    /// Newest first, those of the run before included.
-    decisions: VecDeque<Decision>,
-}
-
-/// A request of the control socket and the way back.
-type Asked = (Request, oneshot::Sender<Response>);
-
-/// Why the configuration is read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    Signal,
-    /// The file has changed on disk: `callback` is told.
-    File,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reload {
-    Idle,
-    Running,
-    /// Asked for again meanwhile.
-    Again(Cause),
+    journal: Journal,
+    alerts: alerts::Sender,
+    fallbacks: Fallbacks,
+    /// Of `execute`; none before the first table is written.
+    children: Option<Children>,
+    folder: Folder,
+    folder_watch: tokio::task::JoinHandle<()>,
+    /// For the next watch of a folder.
+    files: mpsc::Sender<Files>,
+    /// The way of those who work apart to the log.
+    tell: mpsc::Sender<Event>,
 }
 
 impl Daemon {
@@ -273,10 +292,7 @@ impl Daemon {
     }
 
     fn event(&mut self, event: Event) {
-        self.log.line(&event.text);
-        let decision = Decision { at: unix_seconds(), level: event.level.word().into(), text: event.text };
-        self.decisions.push_front(decision);
-        self.decisions.truncate(DECISIONS);
+        self.journal.event(event);
     }
 
     fn input(&mut self, input: Input) {
@@ -289,6 +305,11 @@ impl Daemon {
             match output {
                 Output::Apply => self.reconcile(),
                 Output::Event(event) => self.event(event),
+                Output::Alert { alert, alerts } => {
+                    self.alerts.send(&alert, &alerts).into_iter().for_each(|event| self.event(event));
+                }
+                Output::Command { service, line } => self.fallbacks.run(service, line),
+                Output::Monitor { file, line } => self.journal.log.append(&file, &line),
                 Output::Check { token, spec } => {
                     let verdicts = self.verdicts.clone();
                     tokio::spawn(async move {
@@ -308,161 +329,59 @@ impl Daemon {
         }
     }
 
+    /// The kernel's settings as the configuration wants them.
+    fn set_sysctls(&mut self) {
+        let wanted = self.director.plan().globals.expire_flows;
+        sysctl::set(wanted, &self.record).into_iter().for_each(|event| self.event(event));
+    }
+
     fn watch_interval(&self) -> Duration {
         self.director.plan().globals.check_interval.max(Duration::from_millis(100))
     }
 
-    /// Whether the file has changed, and what follows.
-    fn look_at_file(&mut self) {
-        match self.watch.look() {
-            Change::None => {}
-            Change::Changed => {
-                let reread = self.director.plan().globals.autoreload;
-                self.event(Event::info(format!("Configuration file '{}' has changed on disk", self.setup.file.display())));
-                self.event(Event::info(if reread { " - reread new configuration" } else { " - ignore new configuration" }));
-                if reread { self.start_reload(Cause::File) } else { self.call_back() }
-            }
-        }
-    }
-
-    /// Reads the file apart from the loop: names may take their time to resolve.
-    fn start_reload(&mut self, cause: Cause) {
-        if self.reload != Reload::Idle {
-            self.reload = Reload::Again(cause);
-            return;
-        }
-        self.reload = Reload::Running;
-        let (load, reloads) = (self.setup.load.clone(), self.reloads.clone());
-        tokio::spawn(async move {
-            let reading = tokio::task::spawn_blocking(move || load());
-            let loaded = match tokio::time::timeout(RELOAD, reading).await {
-                Ok(Ok(loaded)) => loaded,
-                Ok(Err(error)) => Err(vec![format!("reading the configuration failed: {error}")]),
-                Err(_) => Err(vec![format!("reading the configuration took more than {} s", RELOAD.as_secs())]),
-            };
-            let _ = reloads.send((cause, loaded)).await;
-        });
-    }
-
-    fn finish_reload(&mut self, cause: Cause, loaded: Result<Loaded, Vec<String>>) {
-        match loaded {
-            Ok(loaded) => self.take_over(cause, loaded),
-            Err(lines) => {
-                self.config_error = lines.first().cloned();
-                lines.into_iter().for_each(|line| self.event(Event::error(line)));
-                let file = self.setup.file.display();
-                self.event(Event::error(format!("{file} was not taken over: the configuration before stays in force")));
-            }
-        }
-        if let Reload::Again(cause) = std::mem::replace(&mut self.reload, Reload::Idle) {
-            self.start_reload(cause);
-        }
-    }
-
-    fn take_over(&mut self, cause: Cause, loaded: Loaded) {
-        let actual = match self.kernel.dump() {
-            Ok(table) => table,
-            Err(error) => {
-                self.event(Event::error(format!("{error:#}: the configuration was not taken over")));
-                return;
-            }
-        };
-        self.config_error = None;
-        loaded.warnings.into_iter().for_each(|line| self.event(Event::warn(line)));
-        self.log.redirect(self.setup.mode.target(&loaded.plan.globals.log));
-        self.input(Input::Reload { plan: Box::new(loaded.plan), actual });
-        if cause == Cause::File {
-            self.call_back();
-        }
-    }
-
-    /// Tells `callback` that the file has changed.
-    fn call_back(&mut self) {
-        let Some(callback) = self.director.plan().globals.callback.clone() else { return };
-        let command = tokio::process::Command::new(&callback).arg(&self.setup.file).stdin(std::process::Stdio::null()).spawn();
-        match command {
-            Ok(mut child) => {
-                tokio::spawn(async move { child.wait().await });
-            }
-            Err(error) => self.event(Event::warn(format!("callback {callback}: {error}"))),
-        }
-    }
-
-    /// The control socket, if it can be had; the balancing goes on without it.
-    fn open_control(&mut self, requests: mpsc::Sender<Asked>) -> Option<tokio::task::JoinHandle<()>> {
-        let path = control::director_socket(&control::run_dir(), &self.setup.instance);
-        let server = match Server::bind(&path) {
-            Ok(server) => server,
-            Err(error) => {
-                self.event(Event::warn(format!("no control socket: {:#}", anyhow::Error::from(error))));
-                return None;
-            }
-        };
-        Some(tokio::spawn(async move {
-            let handler = move |request| {
-                let requests = requests.clone();
-                async move {
-                    let gone = || Response::Refused { why: "ldirectord is ending".into() };
-                    let (reply, answer) = oneshot::channel();
-                    if requests.send((request, reply)).await.is_err() {
-                        return gone();
-                    }
-                    answer.await.unwrap_or_else(|_| gone())
-                }
-            };
-            server.serve(handler).await;
-        }))
-    }
-
-    fn answer(&mut self, request: &Request) -> Response {
-        match request {
-            Request::Status => self.status(),
-            Request::Drain { real, deadline } => self.order(real, Some(Order::Drain(deadline.map(Duration::from_secs)))),
-            Request::Undrain { real } => self.order(real, Some(Order::Undrain)),
-            Request::Maintenance { real, on } => self.order(real, Some(Order::Maintenance(*on))),
-            Request::Real { real } => self.order(real, None),
-            Request::Standby { .. } | Request::Takeover { .. } => {
-                Response::Refused { why: "ldirectord has no resource groups: ask heartbeat".into() }
-            }
-        }
-    }
-
-    fn status(&mut self) -> Response {
-        let now = self.now();
-        // Fresh connection counts; the table as last seen if the kernel does not answer.
-        let _ = self.kernel.dump();
-        let events = self.decisions.iter().map(|d| snapshot::Event {
-            ago: (unix_seconds() - d.at).max(0.0),
-            level: d.level.clone(),
-            text: d.text.clone(),
-        });
-        let state = snapshot::Director {
-            version: env!("CARGO_PKG_VERSION").into(),
-            pid: std::process::id(),
-            uptime: now.0.as_secs_f64(),
-            instance: self.setup.instance.clone(),
-            file: self.setup.file.display().to_string(),
-            config_error: self.config_error.clone(),
-            virtuals: self.director.view(now, self.kernel.seen()),
-            events: events.collect(),
-        };
-        Response::Director(Box::new(state))
-    }
-
-    /// The end: the table is purged, or left to a successor.
-    fn stop(mut self, signal: &str) {
+    /// The end: the table is purged, or left to a successor. Then all that works apart has some seconds.
+    async fn stop(mut self, signal: &str, told: &mut mpsc::Receiver<Event>) {
         let handover = self.record.take_handover();
+        self.folder_watch.abort();
         if !handover {
             self.input(Input::Stop);
             self.drain();
+            sysctl::set(false, &self.record).into_iter().for_each(|event| self.event(event));
         }
-        self.event(Event::info(format!("Linux Director Daemon terminated on signal: {signal}")));
-        self.record.keep_decisions(self.decisions.iter());
+        let Self { mut journal, mut record, alerts, fallbacks, children, .. } = self;
+        let stop_children = async {
+            // A successor finds them running.
+            if let Some(children) = children.filter(|_| !handover) {
+                children.stop().await;
+            }
+        };
+        tokio::join!(alerts.finish(), fallbacks.finish(), stop_children);
+        while let Ok(event) = told.try_recv() {
+            journal.event(event);
+        }
+        journal.event(Event::info(format!("Linux Director Daemon terminated on signal: {signal}")));
+        record.keep_decisions(journal.decisions.iter());
         if handover {
-            self.log.line("The table is left to the next ldirectord");
+            journal.log.line("The table is left to the next ldirectord");
         } else {
-            self.record.forget();
+            record.forget();
         }
+    }
+}
+
+/// What has happened: the log, and the last decisions for display.
+struct Journal {
+    log: Writer,
+    /// Newest first, those of the run before included.
+    decisions: VecDeque<Decision>,
+}
+
+impl Journal {
+    fn event(&mut self, event: Event) {
+        self.log.line(&event.text);
+        let decision = Decision { at: unix_seconds(), level: event.level.word().into(), text: event.text };
+        self.decisions.push_front(decision);
+        self.decisions.truncate(DECISIONS);
     }
 }
 
@@ -490,6 +409,14 @@ impl Ending {
             _ = self.quit.recv() => "QUIT",
         }
     }
+}
+
+/// What is watched for a plan.
+fn maintenance_folder(plan: &Plan) -> Folder {
+    let globals = &plan.globals;
+    let path = globals.maintenance_dir.as_ref().map(PathBuf::from);
+    let reals = plan.virtuals.iter().flat_map(|v| &v.reals).map(|r| r.dest.key.addr).filter(|_| path.is_some());
+    Folder { reals: reals.collect(), every: globals.check_interval.max(Duration::from_millis(100)), path }
 }
 
 /// Decisions are dated by the wall clock, since they outlive the process.

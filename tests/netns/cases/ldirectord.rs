@@ -1,5 +1,6 @@
 //! ldirectord on hosts: the recorded cases replayed, sudden deaths, restarts under traffic, broken files, servers that hang.
 
+mod alerts;
 mod connections;
 mod crash;
 mod hanging;
@@ -24,6 +25,7 @@ pub const CASES: &[Case] = &[
     Case::new("ldirectord/connections outlive its restart", Kernel::Ipvs, connections::outlive_a_restart),
     Case::new("ldirectord/a broken file on reload changes nothing", Kernel::Ipvs, reload::broken).originals(),
     Case::new("ldirectord/servers that hang delay no other", Kernel::Ipvs, hanging::delays_no_other).originals(),
+    Case::new("ldirectord/a dead server is told of on every way", Kernel::Ipvs, alerts::are_sent).originals(),
     Case::new("ldirectord/without permission on the table", Kernel::Ipvs, refusals::no_permission).originals(),
     Case::new("ldirectord/a broken line stops the start", Kernel::Any, refusals::broken_line),
     Case::new("ldirectord/a missing file", Kernel::Any, refusals::missing_file),

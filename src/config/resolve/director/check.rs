@@ -183,7 +183,7 @@ impl Resolver<'_> {
 }
 
 /// The service as written, else that of the port; `None` when there is none because of an error.
-fn service(block: &Block, key: Option<ServiceKey>) -> Option<Service> {
+pub(super) fn service(block: &Block, key: Option<ServiceKey>) -> Option<Service> {
     match &block.service {
         Some(written) => Some(written.value),
         None => key.map(|k| Service::of_port(k.port())),

@@ -1,7 +1,9 @@
 //! `ldirectord.cf` to the director's [`Plan`]: names resolved, defaults filled in, ranges expanded, what can't be executed
 //! refused. Pure: names are asked of a passed-in [`Lookup`].
 
+mod alerts;
 mod check;
+mod monitor;
 mod refuse;
 mod server;
 mod service;
@@ -12,6 +14,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use self::server::Backup;
+use crate::checks::spec::Spec;
 use crate::config::diag::{Diagnostic, Source, Span, Spanned, has_errors};
 use crate::config::ldirectord_cf::{self, CheckType, File, Virtual as Block};
 use crate::config::lookup::Lookup;
@@ -85,10 +88,30 @@ pub fn plan(file: &File, source: &Source, lookup: &dyn Lookup) -> (Option<Plan>,
             None => whole = false,
         }
     }
+    share_checks(file, &mut virtuals);
     let mut found = resolver.found;
     found.sort_by_key(place);
     let plan = (whole && !has_errors(&found)).then_some(Plan { globals, virtuals });
     (plan, found)
+}
+
+/// One check for each host where that is asked for: that of the first service that has it.
+fn share_checks(file: &File, virtuals: &mut [Virtual]) {
+    let wanted: Vec<bool> =
+        file.virtuals.iter().map(|block| is(own_or(&block.shared.check_per_host, &file.globals.shared.check_per_host))).collect();
+    // One service short, there is an error and no plan.
+    if wanted.len() != virtuals.len() {
+        return;
+    }
+    let mut checks: HashMap<IpAddr, Spec> = HashMap::new();
+    for (v, share) in virtuals.iter_mut().zip(wanted).filter(|(v, _)| v.watch == Watch::Checks) {
+        for real in &mut v.reals {
+            let first = checks.entry(real.dest.key.addr).or_insert_with(|| real.check.clone());
+            if share {
+                real.check = first.clone();
+            }
+        }
+    }
 }
 
 /// Findings in the file's order, those about no line last.
@@ -142,7 +165,6 @@ impl Resolver<'_> {
 
     fn globals(&mut self) -> Globals {
         let globals = &self.file.globals;
-        self.refuse_globals();
         let log = match &globals.logfile {
             None => LogTo::File(default::LOG.to_owned()),
             Some(log) => self.log(log),
@@ -153,8 +175,31 @@ impl Resolver<'_> {
             log,
             readdquiescent: is(globals.readdquiescent.as_ref()),
             supervised: is(globals.supervised.as_ref()),
+            maintenance_dir: globals.maintenancedir.as_ref().map(|dir| self.maintenance_dir(dir)),
+            execute: globals.execute.iter().map(|e| e.value.clone()).collect(),
+            expire_flows: is(globals.expire_flows.as_ref()),
             check_interval: seconds(globals.shared.checkinterval.as_ref().map_or(default::INTERVAL, |n| n.value)),
         }
+    }
+
+    /// The folder's path; quotes are taken off.
+    fn maintenance_dir(&mut self, dir: &Spanned<String>) -> String {
+        let path = dir.value.trim_matches('"').to_owned();
+        if !self.lookup.directory(&path) {
+            let warning = Diagnostic::warning(dir.span, "maintenance directory does not exist");
+            self.found.push(warning.hint("it is looked at from the moment that it does"));
+        }
+        path
+    }
+
+    /// The monitor file's path.
+    fn monitor(&mut self, block: &Block) -> Option<String> {
+        let file = block.monitorfile.as_ref()?;
+        if let Err(reason) = self.lookup.appendable(&file.value) {
+            let text = format!("unable to open monitorfile {}: {reason}", file.value);
+            self.found.push(Diagnostic::error(file.span, text));
+        }
+        Some(file.value.clone())
     }
 
     fn log(&mut self, log: &Spanned<String>) -> LogTo {
@@ -187,6 +232,7 @@ impl Resolver<'_> {
             }
         }
         let fallback = self.fallback(block, key, backups);
+        let (alerts, monitor) = (self.alerts(block), self.monitor(block));
         if let (Some(key), Some(_), false) = (key, &block.shared.checkinterval, is(self.file.globals.fork.as_ref())) {
             let id = key.to_string().replacen(' ', ":", 1).replace(" IPv6", "");
             let text = format!("checkinterval in virtual service {id} ignored when fork=no");
@@ -210,6 +256,14 @@ impl Resolver<'_> {
                 Some(CheckType::Off) => Watch::Off,
                 _ => Watch::Checks,
             },
+            fallback_command: own_or(&own.fallbackcommand, &shared.fallbackcommand).map(|c| c.value.clone()),
+            alerts,
+            name: block.servicename.as_ref().map(|s| s.value.clone()),
+            comment: block.comment.as_ref().map(|s| s.value.clone()),
+            monitor,
+            rise: first([&own.rise, &shared.rise], 1),
+            fast_interval: own_or(&own.fastinterval, &shared.fastinterval).map(|n| seconds(n.value)),
+            slow_start: own_or(&own.slowstart, &shared.slowstart).map(|n| seconds(n.value)),
             cleanstop: own.cleanstop.as_ref().or(shared.cleanstop.as_ref()).is_none_or(|c| c.value),
             line: self.line(block.head),
         })
@@ -219,6 +273,11 @@ impl Resolver<'_> {
 /// Whether a setting is there and yes.
 fn is(setting: Option<&Spanned<bool>>) -> bool {
     setting.is_some_and(|s| s.value)
+}
+
+/// The block's value, else the one for all.
+fn own_or<'a, T>(own: &'a Option<Spanned<T>>, shared: &'a Option<Spanned<T>>) -> Option<&'a Spanned<T>> {
+    own.as_ref().or(shared.as_ref())
 }
 
 /// The first value that is set.

@@ -1,10 +1,12 @@
 //! Real servers and fallbacks: addresses, ports as they go into the table, ranges.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use super::check::Asked;
 use super::service::{unknown_port, unresolved};
-use super::{Backups, Resolver};
+use super::{Backups, Resolver, default, first, own_or, seconds};
+use crate::checks::spec::{Kind, Spec};
 use crate::config::ldirectord_cf::{Fallback, Real as Line, Virtual as Block};
 use crate::director::plan::Real;
 use crate::ipvs::model::{Dest, DestKey, Family, Forward, Protocol, ServiceKey, Tunnel};
@@ -71,9 +73,23 @@ impl Resolver<'_> {
                 tunnel: Tunnel::default(),
             };
             let check = self.spec(block, line, key, written, own.as_ref().unwrap_or(asked))?;
-            reals.push(Real { dest, written: written.to_string(), check, line: number });
+            let agent = own_or(&block.shared.agent_check, &self.file.globals.shared.agent_check).map(|port| Spec {
+                kind: Kind::Agent,
+                addr,
+                port: port.value,
+                timeout: self.check_timeout(block),
+            });
+            let label = self.label(block, line, key, written);
+            reals.push(Real { dest, written: written.to_string(), check, agent, label, line: number });
         }
         Some(reals)
+    }
+
+    /// For a check of a mere connection.
+    fn check_timeout(&self, block: &Block) -> Duration {
+        let (own, shared) = (&block.shared, &self.file.globals.shared);
+        let set = [&own.checktimeout, &own.negotiatetimeout, &shared.checktimeout, &shared.negotiatetimeout];
+        seconds(first(set, default::CHECK))
     }
 
     fn range(&mut self, line: &Line, first: IpAddr, last: IpAddr) -> Option<Vec<IpAddr>> {
