@@ -35,6 +35,8 @@ const APPLETS: &[Applet] = &[
     Applet { name: "hb_takeover", help: "Take resources from the other node", run: hb_takeover::run },
     Applet { name: "heartbeat", help: "Start, stop or check the heartbeat daemon", run: heartbeat::run },
     Applet { name: "ipvsadm", help: "List and change the kernel's table of virtual services", run: ipvsadm::run },
+    Applet { name: "ipvsadm-restore", help: "Bring the table to what ipvsadm-save printed", run: ipvsadm::restore_applet },
+    Applet { name: "ipvsadm-save", help: "Print the table as lines for ipvsadm-restore", run: ipvsadm::save_applet },
     Applet { name: "ldirectord", help: "Watch real servers and keep the kernel's table", run: ldirectord::run },
 ];
 

@@ -76,7 +76,7 @@ fn same_dest(found: &Dest, wanted: &Dest) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use proptest::prelude::*;
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::ipvs::model::{DestKey, Family, Protocol, Tunnel};
 
-    fn key(n: u8) -> ServiceKey {
+    pub(in crate::ipvs) fn key(n: u8) -> ServiceKey {
         match n {
             0 => ServiceKey::Fwmark { mark: 5, family: Family::Inet },
             1 => ServiceKey::Fwmark { mark: 5, family: Family::Inet6 },
@@ -103,7 +103,7 @@ mod tests {
         })
     }
 
-    fn table_strategy() -> impl Strategy<Value = Table> {
+    pub(in crate::ipvs) fn table_strategy() -> impl Strategy<Value = Table> {
         let service = (0u8..5, prop::bool::ANY, prop::bool::ANY, prop::collection::vec(dest_strategy(), 0..4));
         prop::collection::vec(service, 0..5).prop_map(|list| {
             let services = list.into_iter().map(|(n, wrr, persistent, dests)| {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`model`] | what a table is: services, real servers, daemons, timeouts; identity apart from observation |
 //! | [`diff`] | how to get from one table to another with the fewest commands |
+//! | [`transaction`] | how to take commands back when the kernel refuses one |
 //! | [`wire`] | how requests and answers look on generic netlink |
 //! | [`refusal`], [`errno`] | what the kernel's error numbers mean |
 //! | [`client`] | the conversation, and the socket of the running kernel |
@@ -28,5 +29,6 @@ pub mod model;
 pub mod proc_sys;
 pub mod refusal;
 pub mod sysctl;
+pub mod transaction;
 pub mod transport;
 pub mod wire;

@@ -393,6 +393,17 @@ pub enum Command {
     DeleteDest(ServiceKey, DestKey),
 }
 
+impl Command {
+    /// The service that it is about.
+    #[must_use]
+    pub fn service(&self) -> ServiceKey {
+        match self {
+            Self::AddService(service) | Self::EditService(service) => service.key,
+            Self::DeleteService(key) | Self::AddDest(key, _) | Self::EditDest(key, _) | Self::DeleteDest(key, _) => *key,
+        }
+    }
+}
+
 impl fmt::Display for Command {
     /// `add service tcp 10.0.0.1:80`, `delete real server 10.0.0.11:80 of tcp 10.0.0.1:80`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

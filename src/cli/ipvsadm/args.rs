@@ -5,6 +5,7 @@
 mod draft;
 mod options;
 mod rules;
+pub mod saved;
 mod values;
 
 use std::net::Ipv4Addr;
@@ -114,6 +115,10 @@ pub fn parse(words: &[String], names: &dyn Lookup) -> Result<Action, UsageError>
     let mut draft = Draft::new(names);
     loop {
         match scanner.next() {
+            // Ours alone: everywhere but in a listing it is as little known as to the original.
+            Ok(Some(found)) if found.id == Id::Json && verb != Verb::List => {
+                return Err(UsageError::Option(format!("{}: unknown option", found.word)));
+            }
             Ok(Some(found)) => draft.take(&found).map_err(UsageError::Usage)?,
             Ok(None) => break,
             Err(bad) => return Err(UsageError::Option(format!("{}: {}", bad.word, bad.what))),

@@ -7,18 +7,22 @@ pub mod args;
 mod names;
 pub mod render;
 mod restore;
+mod wrappers;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use self::args::{Action, Listing, UsageError};
 use self::names::System;
 use self::render::{Columns, Names, Style};
+pub(super) use self::wrappers::{restore as restore_applet, save as save_applet};
 use crate::ipvs::client::{Client, Error};
-use crate::ipvs::model::ServiceKey;
+use crate::ipvs::model::{Info, ServiceEntry};
 use crate::ipvs::wire::Request;
 
 /// Exit status of what popt, or the kernel, does not take.
@@ -40,18 +44,9 @@ pub fn run(argv: &[OsString]) -> ExitCode {
         Ok(action) => action,
         Err(error) => return ExitCode::from(complain(&program, &error)),
     };
-    let mut client = match Client::open() {
+    let mut client = match open() {
         Ok(client) => client,
-        Err(error) => {
-            let reason = match error {
-                Error::NoIpvs { .. } => "Protocol not available".to_owned(),
-                Error::Permission => "Permission denied (you must be root)".to_owned(),
-                other => other.to_string(),
-            };
-            eprintln!("Can't initialize ipvs: {reason}");
-            eprintln!("Are you sure that IP Virtual Server is built in the kernel or as module?");
-            return ExitCode::from(USAGE);
-        }
+        Err(status) => return ExitCode::from(status),
     };
     ExitCode::from(match action {
         // Not the locked standard input: that does not show what it has buffered.
@@ -66,13 +61,28 @@ pub fn run(argv: &[OsString]) -> ExitCode {
     })
 }
 
+/// Opens the socket to the kernel's IPVS, or says in the original's words why not; then the exit status.
+fn open() -> Result<Client, u8> {
+    Client::open().map_err(|error| {
+        let reason = match error {
+            Error::NoIpvs { .. } => "Protocol not available".to_owned(),
+            Error::Permission => "Permission denied (you must be root)".to_owned(),
+            other => other.to_string(),
+        };
+        eprintln!("Can't initialize ipvs: {reason}");
+        eprintln!("Are you sure that IP Virtual Server is built in the kernel or as module?");
+        USAGE
+    })
+}
+
 /// Does what a command line other than `-R` asks for; the exit status.
 fn act(client: &mut Client, names: &System, action: &Action) -> u8 {
     let listing = match action {
         Action::Change(request) => return change(client, request),
         Action::List { what, style } => list(client, names, *what, *style),
         Action::Save { numeric } => {
-            client.dump().map_err(|e| text(&e)).map(|entries| render::save(&entries, shown(names, *numeric)))
+            let names = |entries: &[ServiceEntry]| shown(names, *numeric, || render::addresses(entries));
+            client.dump().map_err(|e| text(&e)).map(|entries| render::save(&entries, names(&entries)))
         }
         Action::Help => Ok(render::HELP.to_owned()),
         Action::Version => Ok(render::VERSION.to_owned()),
@@ -98,32 +108,52 @@ fn change(client: &mut Client, request: &Request) -> u8 {
 }
 
 fn list(client: &mut Client, names: &System, what: Listing, style: Style) -> Result<String, String> {
-    let names = shown(names, style.numeric);
+    let failed = |e: Error| text(&e);
     match what {
         Listing::Table => {
-            let entries = client.dump().map_err(|e| text(&e))?;
-            Ok(render::table(&entries, Some(client.info()), style, names))
+            let entries = client.dump().map_err(failed)?;
+            Ok(table(&entries, Some(client.info()), names, style))
         }
-        Listing::Service(key) => service(client, key, style, names),
-        Listing::Timeouts => client.timeouts().map(render::timeouts).map_err(|e| text(&e)),
-        Listing::Daemons => client.sync_daemons().map(|daemons| render::daemons(&daemons)).map_err(|e| text(&e)),
-        Listing::Connections => {
-            let path = "/proc/net/ip_vs_conn";
-            let table = std::fs::read(path).map_err(|e| format!("{path}: {e}"))?;
-            let engines = style.columns == Columns::PersistentConn;
-            render::connections(&String::from_utf8_lossy(&table), engines, names)
-                .map_err(|line| format!("{path}: unexpected line: {line}"))
+        Listing::Service(key) => Ok(table(&[client.service(key).map_err(failed)?], None, names, style)),
+        Listing::Timeouts => {
+            let render = if style.json { render::json::timeouts } else { render::timeouts };
+            client.timeouts().map(render).map_err(failed)
         }
+        Listing::Daemons => {
+            let daemons = client.sync_daemons().map_err(failed)?;
+            Ok(if style.json { render::json::daemons(&daemons) } else { render::daemons(&daemons) })
+        }
+        Listing::Connections => connections(names, style),
     }
 }
 
-fn service(client: &mut Client, key: ServiceKey, style: Style, names: Option<&dyn Names>) -> Result<String, String> {
-    let entry = client.service(key).map_err(|e| text(&e))?;
-    Ok(render::table(&[entry], None, style, names))
+fn table(entries: &[ServiceEntry], info: Option<Info>, names: &System, style: Style) -> String {
+    if style.json {
+        return render::json::table(entries, info, style.sorted);
+    }
+    render::table(entries, info, style, shown(names, style.numeric, || render::addresses(entries)))
 }
 
-fn shown(names: &System, numeric: bool) -> Option<&dyn Names> {
-    (!numeric).then_some(names)
+fn connections(names: &System, style: Style) -> Result<String, String> {
+    // Of this thread's network namespace.
+    let path = "/proc/thread-self/net/ip_vs_conn";
+    let table = std::fs::read(path).map_err(|e| format!("{path}: {e}"))?;
+    let table = String::from_utf8_lossy(&table);
+    let shown = || {
+        let engines = style.columns == Columns::PersistentConn;
+        render::connections(&table, engines, shown(names, style.numeric, || render::connection_addresses(&table)))
+    };
+    let listing = if style.json { render::json::connections(&table) } else { shown() };
+    listing.map_err(|line| format!("{path}: unexpected line: {line}"))
+}
+
+/// The names for a listing, if it has any; those of the hosts are asked for now, all together.
+fn shown(names: &System, numeric: bool, hosts: impl FnOnce() -> BTreeSet<IpAddr>) -> Option<&dyn Names> {
+    if numeric {
+        return None;
+    }
+    names.ask(hosts());
+    Some(names)
 }
 
 /// A refusal in the original's words, without the request; other errors whole.

@@ -1,16 +1,31 @@
 //! Names of hosts and services from the system, both ways, with the C library's sources (files, DNS and so on) for hosts and
 //! `/etc/services` for services.
+//!
+//! The original asks for one name after the other, so that a resolver that does not answer holds a listing up for minutes.
+//! Here all are asked for at once, within a limit; what has no name by then is shown as a number.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs as _};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use super::{args, render};
 use crate::ipvs::model::Protocol;
 
-/// The system's names. The services file is read when it is first needed.
+/// How long a listing waits for names, all in all.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many names are asked for at the same time.
+const AT_ONCE: usize = 32;
+
+/// The system's names. The services file is read when it is first needed; what was asked for once is not asked for again.
 #[derive(Debug, Default)]
 pub(super) struct System {
     services: OnceCell<Vec<Service>>,
+    /// Addresses that were asked for, with their names if they have one that came in time.
+    hosts: RefCell<HashMap<IpAddr, Option<String>>>,
+    /// Names that were asked for.
+    addresses: RefCell<HashMap<String, Option<Ipv4Addr>>>,
 }
 
 #[derive(Debug)]
@@ -28,14 +43,55 @@ impl System {
             String::from_utf8_lossy(&file).lines().filter_map(service_line).collect()
         })
     }
+
+    /// Asks for the names of all these addresses that were not asked for before.
+    pub(super) fn ask(&self, addresses: BTreeSet<IpAddr>) {
+        let mut hosts = self.hosts.borrow_mut();
+        let new: Vec<IpAddr> = addresses.into_iter().filter(|addr| !hosts.contains_key(addr)).collect();
+        hosts.extend(new.iter().map(|addr| (*addr, None)));
+        hosts.extend(resolve(new, crate::sys::host_name, PATIENCE));
+    }
+}
+
+/// What `name` says to each of the addresses before the time is over. It may block: what still waits then is left behind in
+/// its threads, which end with the program.
+fn resolve(
+    addresses: Vec<IpAddr>,
+    name: impl Fn(IpAddr) -> Option<String> + Send + Sync + 'static,
+    patience: Duration,
+) -> HashMap<IpAddr, Option<String>> {
+    let (count, deadline) = (addresses.len(), Instant::now() + patience);
+    let queue = Arc::new((Mutex::new(addresses), name));
+    let (sender, answers) = mpsc::channel();
+    for _ in 0..count.min(AT_ONCE) {
+        let (queue, sender) = (Arc::clone(&queue), sender.clone());
+        let work = move || {
+            while let Some(addr) = queue.0.lock().ok().and_then(|mut queue| queue.pop()) {
+                if Instant::now() >= deadline || sender.send((addr, (queue.1)(addr))).is_err() {
+                    return;
+                }
+            }
+        };
+        if std::thread::Builder::new().spawn(work).is_err() {
+            break;
+        }
+    }
+    drop(sender);
+    let mut out = HashMap::new();
+    while let Ok((addr, name)) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        out.insert(addr, name);
+    }
+    out
 }
 
 impl args::Lookup for System {
     fn address(&self, host: &str) -> Option<Ipv4Addr> {
-        (host, 0).to_socket_addrs().ok()?.find_map(|addr| match addr.ip() {
-            IpAddr::V4(v4) => Some(v4),
-            IpAddr::V6(_) => None,
-        })
+        if let Some(known) = self.addresses.borrow().get(host) {
+            return *known;
+        }
+        let found = address(host);
+        self.addresses.borrow_mut().insert(host.to_owned(), found);
+        found
     }
 
     fn port(&self, service: &str, protocol: Protocol) -> Option<u16> {
@@ -44,9 +100,16 @@ impl args::Lookup for System {
     }
 }
 
+fn address(host: &str) -> Option<Ipv4Addr> {
+    (host, 0).to_socket_addrs().ok()?.find_map(|addr| match addr.ip() {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    })
+}
+
 impl render::Names for System {
     fn host(&self, addr: IpAddr) -> Option<String> {
-        crate::sys::host_name(addr)
+        self.hosts.borrow().get(&addr).cloned().flatten()
     }
 
     fn service(&self, port: u16, protocol: Protocol) -> Option<String> {
@@ -67,6 +130,33 @@ fn service_line(line: &str) -> Option<Service> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resolver_that_hangs_holds_up_neither_the_others_nor_the_listing_for_long() {
+        let addr = |n: u8| IpAddr::from([10, 0, 0, n]);
+        let (_never, never) = mpsc::channel::<()>();
+        let never = Mutex::new(never);
+        let name = move |addr: IpAddr| {
+            if addr == IpAddr::from([10, 0, 0, 7]) {
+                let _ = never.lock().unwrap().recv();
+            }
+            Some(format!("host-{addr}"))
+        };
+        let found = resolve((1..=100).map(addr).collect(), name, Duration::from_secs(2));
+        assert_eq!(found.len(), 99);
+        assert_eq!(found[&addr(100)].as_deref(), Some("host-10.0.0.100"));
+        assert!(!found.contains_key(&addr(7)));
+    }
+
+    #[test]
+    fn what_was_asked_for_is_not_asked_for_again() {
+        let system = System::default();
+        let addr = IpAddr::from([127, 0, 0, 1]);
+        system.hosts.borrow_mut().insert(addr, Some("kept".to_owned()));
+        system.ask([addr].into());
+        assert_eq!(render::Names::host(&system, addr).as_deref(), Some("kept"));
+        assert_eq!(render::Names::host(&system, IpAddr::from([127, 0, 0, 2])), None, "nothing is asked for while rendering");
+    }
 
     #[test]
     fn a_line_of_the_services_file() {

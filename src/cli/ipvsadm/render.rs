@@ -4,12 +4,13 @@
 
 mod connections;
 mod help;
+pub mod json;
 mod order;
 mod save;
 
 use std::net::IpAddr;
 
-pub use self::connections::connections;
+pub use self::connections::{addresses as connection_addresses, connections};
 pub use self::help::{HELP, VERSION};
 pub use self::save::save;
 use crate::ipvs::model::{
@@ -54,11 +55,13 @@ pub struct Style {
     pub exact: bool,
     /// Sorted, not in the kernel's order.
     pub sorted: bool,
+    /// As JSON: see [`json`].
+    pub json: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { columns: Columns::default(), numeric: false, exact: false, sorted: true }
+        Self { columns: Columns::default(), numeric: false, exact: false, sorted: true, json: false }
     }
 }
 
@@ -270,17 +273,32 @@ fn mask(family: Family, granularity: Granularity) -> Option<String> {
     }
 }
 
-/// The scheduler's flags by their names there. The third has no name with sh and mh.
+/// The scheduler's flags by their names there, for the text forms: `Some` if any is set.
 fn flag_names(service: &Service) -> Option<String> {
+    const ALL: u32 = ServiceFlags::SCHED1 | ServiceFlags::SCHED2 | ServiceFlags::SCHED3;
+    (service.flags.0 & ALL != 0).then(|| flag_list(service).join(","))
+}
+
+/// The names of the scheduler's flags that are set. The third has no name with sh and mh.
+fn flag_list(service: &Service) -> Vec<&'static str> {
     let names = match service.scheduler.as_str() {
         "sh" => ["sh-fallback", "sh-port", ""],
         "mh" => ["mh-fallback", "mh-port", ""],
         _ => ["flag-1", "flag-2", "flag-3"],
     };
     let bits = [ServiceFlags::SCHED1, ServiceFlags::SCHED2, ServiceFlags::SCHED3];
-    let set: Vec<_> = bits.into_iter().zip(names).filter(|(bit, _)| service.flags.has(*bit)).collect();
-    let named: Vec<_> = set.iter().map(|(_, name)| *name).filter(|name| !name.is_empty()).collect();
-    (!set.is_empty()).then(|| named.join(","))
+    let set = bits.into_iter().zip(names).filter(|(bit, name)| service.flags.has(*bit) && !name.is_empty());
+    set.map(|(_, name)| name).collect()
+}
+
+/// The addresses that a listing of these services shows by their names.
+#[must_use]
+pub fn addresses(entries: &[ServiceEntry]) -> std::collections::BTreeSet<IpAddr> {
+    let services = entries.iter().filter_map(|entry| match entry.service.key {
+        ServiceKey::Addr { addr, .. } => Some(addr),
+        ServiceKey::Fwmark { .. } => None,
+    });
+    services.chain(entries.iter().flat_map(|entry| entry.dests.iter().map(|d| d.dest.key.addr))).collect()
 }
 
 fn cut(text: String, width: usize) -> String {

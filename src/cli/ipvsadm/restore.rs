@@ -6,6 +6,7 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 
+use super::args::saved::words;
 use super::args::{self, Action, UsageError};
 use super::names::System;
 use super::{REFUSED, UNREADABLE, act, complain};
@@ -65,11 +66,6 @@ pub(super) fn run(program: &str, client: &mut Client, names: &System, input: imp
             }
         }
     }
-}
-
-/// Words between blanks; the word `ipvsadm` says nothing.
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split([' ', '\t', '\r', '\n']).filter(|word| !word.is_empty() && *word != "ipvsadm")
 }
 
 /// Sends what was kept back; the status of the last change, `None` if there was none.

@@ -38,6 +38,7 @@ pub(super) struct Draft<'a> {
     lower: u32,
     tunnel: Tunnel,
     sync: SyncDaemon,
+    json: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -60,6 +61,7 @@ impl<'a> Draft<'a> {
             lower: 0,
             tunnel: Tunnel::default(),
             sync,
+            json: false,
         }
     }
 
@@ -132,6 +134,7 @@ impl<'a> Draft<'a> {
                 self.sync.port = values::number_as(value, 1, 65_535).ok_or("illegal mcast-port specified")?;
             }
             Id::McastTtl => self.sync.ttl = values::number_as(value, 1, 255).ok_or("illegal mcast-ttl specified")?,
+            Id::Json => self.json = true,
             Id::Connection
             | Id::Timeout
             | Id::Daemon
@@ -227,8 +230,13 @@ impl<'a> Draft<'a> {
             (Name::TunnelInfo, Columns::Tunnel),
         ];
         let columns = columns.iter().find(|(name, _)| self.has(*name)).map_or(Columns::Connections, |(_, c)| *c);
-        let style =
-            Style { columns, numeric: self.has(Name::Numeric), exact: self.has(Name::Exact), sorted: !self.has(Name::NoSort) };
+        let style = Style {
+            columns,
+            numeric: self.has(Name::Numeric),
+            exact: self.has(Name::Exact),
+            sorted: !self.has(Name::NoSort),
+            json: self.json,
+        };
         let what = match self.service {
             Some(key) => Listing::Service(key),
             None if self.has(Name::Connection) => Listing::Connections,

@@ -61,6 +61,8 @@ pub(super) enum Id {
     McastGroup,
     McastPort,
     McastTtl,
+    /// Ours: see [`super::parse`].
+    Json,
 }
 
 /// Whether an option has a value.
@@ -134,6 +136,7 @@ const OPTIONS: &[Entry] = &[
     ("mcast-group", None, Id::McastGroup, Value::Required),
     ("mcast-port", None, Id::McastPort, Value::Required),
     ("mcast-ttl", None, Id::McastTtl, Value::Required),
+    ("json", None, Id::Json, Value::None),
 ];
 
 /// An option found.

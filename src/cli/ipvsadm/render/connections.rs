@@ -6,10 +6,36 @@
 //! ```
 //! Addresses and ports are hexadecimal, IPv6 addresses written in full; the engine's columns are there when one is used.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Names, endpoint};
 use crate::ipvs::model::Protocol;
+
+/// One connection entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// `TCP` and the like, as the file has it.
+    pub(super) protocol: String,
+    /// Address and port of the client.
+    pub(super) client: (IpAddr, u16),
+    /// Of the virtual service.
+    pub(super) virtual_server: (IpAddr, u16),
+    /// Of the real server.
+    pub(super) dest: (IpAddr, u16),
+    /// TCP's or SCTP's state; `NONE` for a persistence template.
+    pub(super) state: String,
+    /// Seconds until it ends without a packet.
+    pub(super) expires: u64,
+    /// Persistence engine and its data.
+    pub(super) engine: Option<(String, String)>,
+}
+
+/// The entries, in the file's order; `Err`: the line that is not of this form.
+pub(super) fn entries(table: &str) -> impl Iterator<Item = Result<Entry, String>> {
+    let lines = table.lines().skip(1).filter(|line| !line.trim().is_empty());
+    lines.map(|line| Entry::parse(line).ok_or_else(|| line.to_owned()))
+}
 
 /// The listing, in the file's order. `engines`: with persistence engines (`--persistent-conn`). `Err`: the line that is
 /// not of this form.
@@ -20,31 +46,44 @@ pub fn connections(table: &str, engines: bool, names: Option<&dyn Names>) -> Res
         out.push_str("        pe name          pe_data");
     }
     out.push('\n');
-    for line in table.lines().skip(1).filter(|line| !line.trim().is_empty()) {
-        out.push_str(&row(line, engines, names).ok_or_else(|| line.to_owned())?);
+    for entry in entries(table) {
+        out.push_str(&row(&entry?, engines, names));
         out.push('\n');
     }
     Ok(out)
 }
 
-fn row(line: &str, engines: bool, names: Option<&dyn Names>) -> Option<String> {
-    let mut words = line.split_whitespace();
-    let mut word = || words.next();
-    let name = word()?;
+/// The addresses that the listing shows by their names.
+#[must_use]
+pub fn addresses(table: &str) -> BTreeSet<IpAddr> {
+    entries(table).filter_map(Result::ok).flat_map(|e| [e.client.0, e.virtual_server.0, e.dest.0]).collect()
+}
+
+impl Entry {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let mut word = || words.next();
+        let protocol = word()?.to_owned();
+        let mut address = || Some((address(word()?)?, u16::from_str_radix(word()?, 16).ok()?));
+        let (client, virtual_server, dest) = (address()?, address()?, address()?);
+        let state = word()?.to_owned();
+        let expires = word()?.parse().ok()?;
+        let engine = word().map(|engine| (engine.to_owned(), word().unwrap_or_default().to_owned()));
+        Some(Self { protocol, client, virtual_server, dest, state, expires, engine })
+    }
+}
+
+fn row(entry: &Entry, engines: bool, names: Option<&dyn Names>) -> String {
+    let Entry { protocol: name, client, virtual_server, dest, state, expires, engine } = entry;
     let protocol = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().find(|p| p.name().eq_ignore_ascii_case(name));
-    let mut address = || {
-        let (addr, port) = (address(word()?)?, u16::from_str_radix(word()?, 16).ok()?);
-        Some(endpoint(addr, port, protocol, names))
-    };
-    let (source, virtual_server, dest) = (address()?, address()?, address()?);
-    let state = word()?;
-    let expires: u64 = word()?.parse().ok()?;
+    let shown = |(addr, port): &(IpAddr, u16)| endpoint(*addr, *port, protocol, names);
+    let (source, virtual_server, dest) = (shown(client), shown(virtual_server), shown(dest));
     let expires = format!("{:02}:{:02}", expires / 60, expires % 60);
     let start = format!("{name:<3} {expires:<6} {state:<11} {source:<18} {virtual_server:<18}");
-    Some(match word().filter(|_| engines) {
-        Some(engine) => format!("{start} {dest:<16} {engine:<18} {}", word().unwrap_or_default()),
+    match engine.as_ref().filter(|_| engines) {
+        Some((engine, data)) => format!("{start} {dest:<16} {engine:<18} {data}"),
         None => format!("{start} {dest}"),
-    })
+    }
 }
 
 fn address(text: &str) -> Option<IpAddr> {

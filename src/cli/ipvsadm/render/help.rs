@@ -75,6 +75,7 @@ Views:
      --stats --rate      counters; what happens per second
   -X --exact             counters in full
      --thresholds --persistent-conn --tun-info
+     --json              the listing as JSON, with all that is known (not an option of the original)
      --nosort            in the kernel's order (--sort does nothing)
 
 Daemon options:
