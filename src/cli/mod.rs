@@ -15,6 +15,7 @@ mod hb_standby;
 mod hb_takeover;
 pub mod heartbeat;
 pub mod hold;
+mod ipvs;
 pub mod ipvsadm;
 pub mod ldirectord;
 mod status;
@@ -54,6 +55,9 @@ enum Own {
     Maintenance(hold::args::Maintenance),
     /// Show on one screen what heartbeat and ldirectord are doing here
     Status(status::Args),
+    /// The kernel's table of virtual services: compare, apply, watch, explain; its settings and daemons
+    #[command(subcommand)]
+    Ipvs(ipvs::Verb),
 }
 
 /// Runs the command that the base name of the first argument names, else the one that the second argument names.
@@ -89,6 +93,7 @@ fn own(args: &[OsString]) -> ExitCode {
         Ok(Own::Undrain(args)) => hold::undrain(&args),
         Ok(Own::Maintenance(args)) => hold::maintenance(&args),
         Ok(Own::Status(args)) => status::run(&args),
+        Ok(Own::Ipvs(verb)) => ipvs::run(&verb),
         Err(e) => {
             let _ = e.print();
             ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2))

@@ -9,6 +9,7 @@ pub mod authkeys;
 pub mod diag;
 pub mod ha_cf;
 pub mod haresources;
+pub mod ipvsadm_default;
 pub mod kind;
 pub mod ldirectord_cf;
 pub mod load;

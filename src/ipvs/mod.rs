@@ -9,6 +9,7 @@
 //! | [`refusal`], [`errno`] | what the kernel's error numbers mean |
 //! | [`client`] | the conversation, and the socket of the running kernel |
 //! | [`transport`], [`fake`] | what a client needs of a kernel, and a kernel for tests |
+//! | [`explain`] | who gets a packet, who not, and why |
 //! | [`sysctl`], [`proc_sys`] | a director's settings, and their reading and writing |
 //!
 //! ```no_run
@@ -24,6 +25,7 @@
 pub mod client;
 pub mod diff;
 pub mod errno;
+pub mod explain;
 pub mod fake;
 pub mod model;
 pub mod proc_sys;

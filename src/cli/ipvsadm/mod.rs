@@ -18,9 +18,9 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use self::args::{Action, Listing, UsageError};
-use self::names::System;
+pub(super) use self::names::System;
 use self::render::{Columns, Names, Style};
-pub(super) use self::wrappers::{restore as restore_applet, save as save_applet};
+pub(super) use self::wrappers::{restore as restore_applet, restore_text, save as save_applet};
 use crate::ipvs::client::{Client, Error};
 use crate::ipvs::model::{Info, ServiceEntry};
 use crate::ipvs::wire::Request;

@@ -20,7 +20,7 @@ const AT_ONCE: usize = 32;
 
 /// The system's names. The services file is read when it is first needed; what was asked for once is not asked for again.
 #[derive(Debug, Default)]
-pub(super) struct System {
+pub(in crate::cli) struct System {
     services: OnceCell<Vec<Service>>,
     /// Addresses that were asked for, with their names if they have one that came in time.
     hosts: RefCell<HashMap<IpAddr, Option<String>>>,

@@ -10,7 +10,7 @@ mod save;
 
 use std::net::IpAddr;
 
-pub use self::connections::{addresses as connection_addresses, connections};
+pub use self::connections::{addresses as connection_addresses, connections, templates};
 pub use self::help::{HELP, VERSION};
 pub use self::save::save;
 use crate::ipvs::model::{
@@ -89,6 +89,12 @@ pub fn table(entries: &[ServiceEntry], info: Option<Info>, style: Style, names: 
         }
     }
     out
+}
+
+/// Services in the order of a listing.
+#[must_use]
+pub fn services_in_order(entries: &[ServiceEntry]) -> Vec<&ServiceEntry> {
+    order::services(entries)
 }
 
 /// `-L --timeout`.

@@ -54,7 +54,7 @@ pub(in crate::cli) fn restore(argv: &[OsString]) -> ExitCode {
 }
 
 /// Brings the table to what the lines say; the exit status.
-fn restore_text(program: &str, text: &str) -> u8 {
+pub(in crate::cli) fn restore_text(program: &str, text: &str) -> u8 {
     let names = System::default();
     let saved = match saved::read(text, &names) {
         Ok(saved) => saved,

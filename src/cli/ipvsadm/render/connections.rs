@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Names, endpoint};
+use crate::ipvs::explain::Template;
 use crate::ipvs::model::Protocol;
 
 /// One connection entry.
@@ -57,6 +58,14 @@ pub fn connections(table: &str, engines: bool, names: Option<&dyn Names>) -> Res
 #[must_use]
 pub fn addresses(table: &str) -> BTreeSet<IpAddr> {
     entries(table).filter_map(Result::ok).flat_map(|e| [e.client.0, e.virtual_server.0, e.dest.0]).collect()
+}
+
+/// The persistence templates among the entries.
+#[must_use]
+pub fn templates(table: &str) -> Vec<Template> {
+    let templates = entries(table).filter_map(Result::ok).filter(|e| e.client.1 == 0 && e.state == "NONE");
+    let template = |e: Entry| Template { client: e.client.0, virtual_server: e.virtual_server, dest: e.dest, expires: e.expires };
+    templates.map(template).collect()
 }
 
 impl Entry {
