@@ -1,4 +1,8 @@
-//! ipvsadm on a real kernel: our listings are the original's, byte for byte, of tables that the original made.
+//! ipvsadm on a real kernel: our listings are the original's, byte for byte, of tables that the original made; command lines
+//! do what they do in the original; and what goes beyond it.
+
+mod beside;
+mod whole;
 
 use anyhow::ensure;
 
@@ -7,7 +11,13 @@ use crate::lab::Lab;
 use crate::runner::{Case, Failure, Kernel};
 use crate::table::{Machine, Product};
 
-pub const CASES: &[Case] = &[Case::new("ipvsadm/listings are the original's", Kernel::Ipvs, listings).originals()];
+pub const CASES: &[Case] = &[
+    Case::new("ipvsadm/listings are the original's", Kernel::Ipvs, listings).originals(),
+    Case::new("ipvsadm/any command line does what it does in the original", Kernel::Ipvs, beside::differential).originals(),
+    Case::new("ipvsadm/restore changes what differs, or nothing", Kernel::Ipvs, whole::restore),
+    Case::new("ipvsadm/a file is compared and applied", Kernel::Ipvs, whole::apply),
+    Case::new("ipvsadm/boot does what Debian's files say", Kernel::Ipvs, whole::boot),
+];
 
 /// What one command of the original each puts into the table.
 const TABLE: &[&str] = &[
