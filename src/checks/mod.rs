@@ -7,7 +7,7 @@ mod agent;
 mod connect;
 mod external;
 mod http;
-mod ping;
+pub mod ping;
 pub mod spec;
 
 use std::fmt;

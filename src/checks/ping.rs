@@ -61,7 +61,9 @@ fn open(addr: IpAddr) -> std::io::Result<(UdpSocket, bool)> {
     Ok((UdpSocket::from_std(std::net::UdpSocket::from(socket))?, raw))
 }
 
-fn echo_request(addr: IpAddr, id: u16, seq: u16) -> Vec<u8> {
+/// An echo request of this identifier and sequence number.
+#[must_use]
+pub fn echo_request(addr: IpAddr, id: u16, seq: u16) -> Vec<u8> {
     let kind = if addr.is_ipv4() { 8 } else { 128 };
     let mut packet = vec![kind, 0, 0, 0];
     packet.extend(id.to_be_bytes());
@@ -79,7 +81,8 @@ fn echo_request(addr: IpAddr, id: u16, seq: u16) -> Vec<u8> {
 
 /// Whether `packet` answers `request`. Raw IPv4 sockets deliver the IP header too, and everybody's answers; datagram sockets
 /// put an identifier of their own into the request.
-fn is_answer(packet: &[u8], request: &[u8], addr: IpAddr, raw: bool) -> bool {
+#[must_use]
+pub fn is_answer(packet: &[u8], request: &[u8], addr: IpAddr, raw: bool) -> bool {
     let header = match packet.first() {
         Some(first) if raw && addr.is_ipv4() => usize::from(first & 0x0f) * 4,
         _ => 0,

@@ -14,7 +14,8 @@ use tokio::net::UdpSocket;
 
 use crate::config::settings::PingNode;
 
-const ECHO_REQUEST_V4: u8 = 8;
+/// Type of an ICMP echo request.
+pub const ECHO_REQUEST_V4: u8 = 8;
 const ECHO_REPLY_V4: u8 = 0;
 const ECHO_REQUEST_V6: u8 = 128;
 const ECHO_REPLY_V6: u8 = 129;
@@ -106,7 +107,8 @@ impl Pinger {
 }
 
 /// An echo request (RFC 792, RFC 4443). The kernel fills in the checksum of ICMPv6, we that of ICMP.
-fn request(kind: u8, id: u16, sequence: u16) -> Vec<u8> {
+#[must_use]
+pub fn request(kind: u8, id: u16, sequence: u16) -> Vec<u8> {
     let mut packet = vec![kind, 0, 0, 0];
     packet.extend_from_slice(&id.to_be_bytes());
     packet.extend_from_slice(&sequence.to_be_bytes());
@@ -119,7 +121,8 @@ fn request(kind: u8, id: u16, sequence: u16) -> Vec<u8> {
 }
 
 /// The sequence number of an echo reply to `id`; `None` for any other packet. A raw IPv4 socket delivers the IP header too.
-fn reply(bytes: &[u8], v4: bool, id: u16) -> Option<u16> {
+#[must_use]
+pub fn reply(bytes: &[u8], v4: bool, id: u16) -> Option<u16> {
     let icmp = if v4 { bytes.get(usize::from(bytes.first()? & 0x0f) * 4..)? } else { bytes };
     let [kind, 0, _, _, id_high, id_low, sequence_high, sequence_low, ..] = icmp else { return None };
     let wanted = if v4 { ECHO_REPLY_V4 } else { ECHO_REPLY_V6 };

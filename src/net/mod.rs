@@ -6,7 +6,7 @@
 pub mod addr;
 pub mod announce;
 pub mod probe;
-mod wire;
+pub mod wire;
 
 use std::fmt;
 

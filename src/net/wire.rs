@@ -13,7 +13,7 @@ const REPLY: u8 = 2;
 
 /// What a gratuitous ARP frame pretends to be: some hosts update their table on the one, some on the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     /// Sent as a request for the own address.
     Request,
     /// Sent as a reply that nobody asked for.
@@ -21,7 +21,7 @@ pub(super) enum Form {
 }
 
 /// "`ip` is at `mac`", to everybody.
-pub(super) fn gratuitous_arp(form: Form, mac: Mac, ip: Ipv4Addr) -> Vec<u8> {
+pub fn gratuitous_arp(form: Form, mac: Mac, ip: Ipv4Addr) -> Vec<u8> {
     let operation = match form {
         Form::Request => REQUEST,
         Form::Reply => REPLY,
@@ -30,12 +30,12 @@ pub(super) fn gratuitous_arp(form: Form, mac: Mac, ip: Ipv4Addr) -> Vec<u8> {
 }
 
 /// "Who has `ip`?", asked without claiming an address of one's own (RFC 5227 section 2.1.1), so no table is changed by it.
-pub(super) fn arp_probe(mac: Mac, ip: Ipv4Addr) -> Vec<u8> {
+pub fn arp_probe(mac: Mac, ip: Ipv4Addr) -> Vec<u8> {
     arp(REQUEST, mac, Ipv4Addr::UNSPECIFIED, [0; 6], ip)
 }
 
 /// The sender of an ARP frame that says where `ip` is; `None` for every other frame.
-pub(super) fn arp_answer(frame: &[u8], ip: Ipv4Addr) -> Option<Mac> {
+pub fn arp_answer(frame: &[u8], ip: Ipv4Addr) -> Option<Mac> {
     let body = frame.get(12..)?.strip_prefix(&ETHERTYPE_ARP)?.strip_prefix(&ARP_HEADER)?;
     // A request from the address itself (gratuitous) tells as much as a reply.
     if !matches!(body, [0, REQUEST | REPLY, ..]) || body.get(8..12)? != ip.octets() {
@@ -51,7 +51,7 @@ fn arp(operation: u8, mac: Mac, from: Ipv4Addr, target_mac: [u8; 6], target: Ipv
 
 /// An unsolicited neighbour advertisement with the override flag and the sender's link-layer address, checksum left to
 /// the kernel.
-pub(super) fn neighbour_advertisement(mac: Mac, ip: Ipv6Addr) -> Vec<u8> {
+pub fn neighbour_advertisement(mac: Mac, ip: Ipv6Addr) -> Vec<u8> {
     const TYPE: u8 = 136;
     const OVERRIDE: u8 = 0x20;
     const TARGET_LINK_LAYER: [u8; 2] = [2, 1];

@@ -59,7 +59,9 @@ pub fn next(directory: &Path, wall: u64) -> Result<Generation, StateError> {
     Ok(Generation { number, first: earlier.is_none() })
 }
 
-fn parse(bytes: &[u8]) -> Option<u64> {
+/// The number in the file; `None` if it is damaged.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(bytes).ok()?.trim_matches([' ', '\n', '\t', '\0']);
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten()
