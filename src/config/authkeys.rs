@@ -88,7 +88,11 @@ impl Reader<'_> {
             },
             None => {
                 let what = format!("Invalid auth line [{}] in {}", joined(fields), self.shown);
-                self.found.push(Diagnostic::error(around(fields), what).hint("expected `auth` and the number of a key"));
+                let place = match fields {
+                    [word, number, ..] if word.value == "auth" => number.span,
+                    _ => around(fields),
+                };
+                self.found.push(Diagnostic::error(place, what).hint("expected `auth` and the number of a key"));
             }
         }
     }
@@ -228,6 +232,13 @@ mod tests {
             assert!(errors(text).iter().any(|e| e == want), "{text:?}: {:?}", errors(text));
             assert!(parse(text.as_bytes(), SHOWN).1.iter().any(Diagnostic::is_error));
         }
+    }
+
+    #[test]
+    fn an_auth_line_without_a_number_is_marked_at_the_word() {
+        let place = |text: &str| parse(text.as_bytes(), SHOWN).1.first().and_then(|d| d.span);
+        assert_eq!(place("auth one\n"), Some(Span::new(5, 8)));
+        assert_eq!(place("awful 1\n"), Some(Span::new(0, 7)));
     }
 
     #[test]

@@ -213,6 +213,16 @@ mod tests {
     }
 
     #[test]
+    fn the_excerpt_is_of_the_findings_lines_alone() {
+        let s = Source::new("f", "a\nbc\nde\nf\n");
+        let text = s.excerpt(&Diagnostic::error(Span::new(3, 7), "bad").hint("two lines"));
+        assert!(text.contains("f:2:2") && text.contains("2 | ") && text.contains("bc") && text.contains("3 | "), "{text}");
+        assert!(!text.contains("| a") && !text.contains("| f"), "{text}");
+        let text = s.excerpt(&Diagnostic::error(Span::new(10, 10), "bad").hint("behind the last line"));
+        assert!(text.contains("f:5:1") && text.contains("behind the last line"), "{text}");
+    }
+
+    #[test]
     fn the_excerpt_names_file_line_and_column_and_survives_other_encodings() {
         let s = Source::new("ha.cf", b"# gr\xfcn\nkeepalive x\n".to_vec());
         let d = Diagnostic::error(Span::new(17, 18), "bad").hint("a number of seconds");

@@ -138,7 +138,9 @@ fn located(diagnostic: &Diagnostic, source: &Source) -> String {
     match diagnostic.span {
         Some(span) => {
             let (line, column) = source.line_column(span.start);
-            format!("{}, line {line}, column {column}", diagnostic.what)
+            // Most of the original's texts name the file.
+            let file = if diagnostic.what.contains(&source.name) { String::new() } else { format!(", {}", source.name) };
+            format!("{}{file}, line {line}, column {column}", diagnostic.what)
         }
         None => diagnostic.what.clone(),
     }
@@ -172,6 +174,14 @@ mod tests {
             "heartbeat: [7]: ERROR: Heartbeat not started: configuration error.\n\
              heartbeat: [7]: ERROR: Configuration error, heartbeat not started.\n"
         ));
+    }
+
+    #[test]
+    fn a_line_of_the_log_names_the_file_once() {
+        let d = |what: &str| Finding::new(Which::HaCf, Diagnostic::warning(Span::new(7, 10), what));
+        let text = report(&[d("node a is given twice"), d("Illegal directive [foo] in /etc/ha.d//ha.cf")]);
+        assert!(text.contains("WARN: node a is given twice, /etc/ha.d//ha.cf, line 2, column 1\n"), "{text}");
+        assert!(text.contains("[foo] in /etc/ha.d//ha.cf, line 2, column 1\n"), "{text}");
     }
 
     #[test]

@@ -7,13 +7,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::ipvs::model::ServiceKey;
+use crate::state::replace_file;
 
 /// Why the record can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +112,10 @@ impl Record {
             return Ok(());
         }
         let contents = serde_json::to_vec(&Contents { v: 1, services: owned.clone() });
-        contents.map_err(io::Error::from).and_then(|bytes| put(&path, &bytes)).map_err(|source| Error::Io { path, source })?;
+        contents
+            .map_err(io::Error::from)
+            .and_then(|bytes| replace_file(&path, &bytes, 0o644))
+            .map_err(|source| Error::Io { path, source })?;
         self.owned.clone_from(owned);
         Ok(())
     }
@@ -131,7 +135,7 @@ impl Record {
     /// Puts these holds on record; they outlive a stop too. On disk before it returns.
     pub fn keep_held(&self, held: &[Held]) -> Result<(), Error> {
         let path = self.dir.join("held.json");
-        put(&path, &serde_json::to_vec(held).unwrap_or_default()).map_err(|source| Error::Io { path, source })
+        replace_file(&path, &serde_json::to_vec(held).unwrap_or_default(), 0o644).map_err(|source| Error::Io { path, source })
     }
 
     /// The settings of the kernel's that this run or an earlier one has changed and not put back.
@@ -144,7 +148,7 @@ impl Record {
     /// Puts these settings on record. On disk before it returns.
     pub fn keep_settings(&self, settings: &[Setting]) -> Result<(), Error> {
         let path = self.dir.join("sysctl.json");
-        put(&path, &serde_json::to_vec(settings).unwrap_or_default()).map_err(|source| Error::Io { path, source })
+        replace_file(&path, &serde_json::to_vec(settings).unwrap_or_default(), 0o644).map_err(|source| Error::Io { path, source })
     }
 
     /// The decisions of the run before, newest first; none if there are none to be read.
@@ -169,15 +173,6 @@ impl Record {
         let _ = fs::remove_file(&path);
         asked
     }
-}
-
-/// Writes a file in one step.
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("json.new");
-    let mut file = File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
 }
 
 /// The services on record of an instance, without opening the record: what another process has in use. None if there are none

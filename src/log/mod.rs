@@ -48,6 +48,10 @@ pub trait Sink: Send {
     fn write(&mut self, entries: &[Entry]) -> io::Result<()>;
     /// Its name in messages.
     fn name(&self) -> String;
+    /// How grave it is when it does not work.
+    fn gravity(&self) -> Level {
+        Level::Error
+    }
 }
 
 /// The way to the log: cheap to clone, to be used from any thread.
@@ -204,7 +208,7 @@ impl Writer {
                     self.shared.failed.fetch_add(lines, Ordering::Relaxed);
                     let text = format!("Cannot log to {}: {e}", sink.name());
                     if !std::mem::replace(failing, true) {
-                        news.push(Entry { time: Timestamp::now(), level: Level::Error, text: text.clone() });
+                        news.push(Entry { time: Timestamp::now(), level: sink.gravity(), text: text.clone() });
                     }
                     trouble = Some(text);
                 }

@@ -91,6 +91,11 @@ impl Sink for Syslog {
     fn name(&self) -> String {
         format!("syslog at {}", self.path.display())
     }
+
+    /// A machine without a syslog daemon is no broken one.
+    fn gravity(&self) -> Level {
+        Level::Warn
+    }
 }
 
 /// The number of a level (RFC 5424, section 6.2.1).

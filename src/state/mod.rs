@@ -60,19 +60,20 @@ fn read(path: &Path, most: usize) -> Result<Option<Vec<u8>>, StateError> {
 
 /// Puts `bytes` in the file's place, on the disk before this returns: written beside it, synced, renamed, and the folder
 /// synced. A crash leaves the old contents or the new ones, never a part.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StateError> {
-    let failed = |source| StateError::Write { path: path.to_owned(), source };
+pub fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
     let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(folder)?.sync_all()
-    };
-    write().map_err(failed)
+    fs::create_dir_all(folder)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// The same for a state file.
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StateError> {
+    replace_file(path, bytes, mode).map_err(|source| StateError::Write { path: path.to_owned(), source })
 }

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+
+use crate::state;
 
 /// The record file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +23,7 @@ pub struct Error {
 }
 
 /// What the file holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Contents {
     /// Addresses and the interface each was added to.
     addresses: BTreeMap<IpAddr, String>,
@@ -77,23 +79,29 @@ impl Owned {
 
     fn change(&self, change: impl FnOnce(&mut Contents)) -> Result<(), Error> {
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut contents);
-        let write = || {
-            let mut text = serde_json::to_vec(&*contents)?;
-            text.push(b'\n');
-            let new = self.path.with_extension("new");
-            let mut file = fs::File::create(&new)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)
-        };
-        write().map_err(|source| Error { what: "write", path: self.path.clone(), source })
+        let mut changed = contents.clone();
+        change(&mut changed);
+        let text = serde_json::to_vec(&changed).map_err(io::Error::from);
+        let written = text.and_then(|text| state::replace_file(&self.path, &[&text[..], b"\n"].concat(), 0o644));
+        written.map_err(|source| Error { what: "write", path: self.path.clone(), source })?;
+        // What is not on disk is not recorded: the address was not added either.
+        *contents = changed;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_written_is_not_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let owned = Owned::open(&dir.path().join("owned.json")).unwrap();
+        fs::create_dir(dir.path().join("owned.json.new")).unwrap();
+        assert!(owned.insert("10.0.0.60".parse().unwrap(), "eth0").is_err());
+        assert_eq!(owned.addresses(), [] as [IpAddr; 0]);
+    }
 
     #[test]
     fn the_record_survives_and_a_damaged_one_is_set_aside() {

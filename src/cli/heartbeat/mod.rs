@@ -59,7 +59,7 @@ fn start(args: Args, paths: Paths) -> u8 {
     if let Some(status) = needs_root() {
         return status;
     }
-    let (settings, report) = match configuration(&paths, args.verbose) {
+    let (settings, report) = match configuration(&paths, args.verbose, !args.foreground) {
         Ok(both) => both,
         Err(status) => return status,
     };
@@ -108,7 +108,7 @@ fn stop(paths: &Paths) -> u8 {
 
 fn reload(args: Args, paths: Paths) -> u8 {
     let Some(pid) = running(&paths) else { return start(args, paths) };
-    if let Err(status) = configuration(&paths, args.verbose) {
+    if let Err(status) = configuration(&paths, args.verbose, true) {
         return status;
     }
     signal(pid, Signal::SIGHUP).map_or_else(|status| status, |()| 0)
@@ -129,14 +129,16 @@ fn defaults(wiki: bool) -> u8 {
     0
 }
 
-/// The settings and the report, which is printed here; or the exit status.
-fn configuration(paths: &Paths, verbose: bool) -> Result<(Settings, Vec<Part>), u8> {
+/// The settings and the report; or the exit status. The report is printed here if it is `shown`, or the end of the start.
+fn configuration(paths: &Paths, verbose: bool, shown: bool) -> Result<(Settings, Vec<Part>), u8> {
     let name = node_name(&paths.config);
     let Loaded { settings, findings, sources } = load(&paths.config, &name, &System::new());
     let writer = Writer::new(&name.to_lowercase(), COMMAND, false);
     let now = jiff::Zoned::now();
     let report = parts(&findings, &sources);
-    eprint!("{}", render(&report, |level, text| writer.line(&now, level, text)));
+    if shown || settings.is_none() {
+        eprint!("{}", render(&report, |level, text| writer.line(&now, level, text)));
+    }
     let settings = settings.ok_or(EXIT_CONFIG)?;
     if verbose {
         for (name, value) in &settings.parameters {

@@ -65,7 +65,7 @@ impl Reader<'_> {
         let mut fields = line.fields().into_iter();
         match (fields.next(), fields.next()) {
             (Some(interface), Some(host)) => {
-                self.file.media.push(Spanned::new(Medium::Ucast { interface: interface.value, host }, line.span()));
+                self.file.media.push(Spanned::new(Medium::Ucast { interface: interface.value, host }, interface.span));
             }
             // The original crashes without an interface; with one it says this.
             (interface, _) => {
@@ -79,7 +79,7 @@ impl Reader<'_> {
     fn mcast(&mut self, line: &Line<'_>) {
         let fields = line.fields();
         let expected = "expected mcast INTERFACE GROUP PORT TTL LOOP, such as mcast eth0 239.0.0.43 694 1 0";
-        let interface = fields.first().map_or("", |f| f.value.as_str()).to_owned();
+        let (interface, place) = fields.first().map_or((String::new(), line.span()), |f| (f.value.clone(), f.span));
         let missing = ["interface", "mcast address", "port", "ttl", "loop"];
         if let Some(what) = missing.get(fields.len()) {
             let what = format!("glib: mcast [{interface}] missing {what}");
@@ -111,7 +111,7 @@ impl Reader<'_> {
         if let (Some(group), Some(port), Some(ttl), Some(own), true) =
             (address, port_number, hops, own, before == self.found.len())
         {
-            self.file.media.push(Spanned::new(Medium::Mcast { interface, group, port, ttl, looped: own == 1 }, line.span()));
+            self.file.media.push(Spanned::new(Medium::Mcast { interface, group, port, ttl, looped: own == 1 }, place));
         }
     }
 

@@ -117,8 +117,14 @@ pub fn run(mut settings: Settings, report: &[Part], paths: Paths, mode: Mode, re
         Err(e) => return fail(ready, &anyhow::Error::from(e).context("cannot start logging"), 1),
     };
     for part in report {
-        if let Part::Log(severity, text) = part {
-            log.write(level(*severity), text);
+        match part {
+            Part::Log(severity, text) => log.write(level(*severity), text),
+            // In the foreground standard error is a log; else the caller has shown all of it.
+            Part::Excerpt(text) if mode.foreground => {
+                let _ = log.flush(LAST_LINES);
+                eprint!("{text}");
+            }
+            Part::Excerpt(_) => {}
         }
     }
     let daemon = match Daemon::start(Arc::new(settings), paths, mode, log.clone()) {

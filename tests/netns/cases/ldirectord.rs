@@ -30,7 +30,7 @@ pub const CASES: &[Case] = &[
     Case::new("ldirectord/a broken line stops the start", Kernel::Any, refusals::broken_line),
     Case::new("ldirectord/a missing file", Kernel::Any, refusals::missing_file),
     Case::new("ldirectord/started by nobody", Kernel::Any, refusals::nobody),
-    Case::new("ldirectord/a kernel without IPVS", Kernel::Any, refusals::no_ipvs),
+    Case::new("ldirectord/a kernel without IPVS", Kernel::NoIpvs, refusals::no_ipvs),
 ];
 
 /// The configuration of these cases.

@@ -64,7 +64,7 @@ fn broken_lines(lab: &mut Lab) -> Result<(), Failure> {
             ["haresources", "line 2", "column 1"],
         ),
         ("authkeys", AUTHKEYS, AUTHKEYS.replace("sha1", "rot13"), ["authkeys", "line 2", "column 3"]),
-        ("authkeys", AUTHKEYS, AUTHKEYS.replace("auth 1", "auth one"), ["authkeys", "line 1", "column 1"]),
+        ("authkeys", AUTHKEYS, AUTHKEYS.replace("auth 1", "auth one"), ["authkeys", "line 1", "column 6"]),
     ] {
         let path = format!("/etc/ha.d/{file}");
         host.write_file(&path, &bad)?;

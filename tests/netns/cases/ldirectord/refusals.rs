@@ -3,7 +3,6 @@
 use anyhow::ensure;
 
 use super::{FILE, PATIENCE, director, table};
-use crate::arena;
 use crate::host::{Host, Output};
 use crate::lab::{Lab, wait_for};
 use crate::runner::Failure;
@@ -82,10 +81,6 @@ pub fn no_permission(lab: &mut Lab) -> Result<(), Failure> {
 }
 
 pub fn no_ipvs(lab: &mut Lab) -> Result<(), Failure> {
-    if arena::has_ipvs() {
-        println!("NOT RUN (this kernel has IPVS): ldirectord/a kernel without IPVS");
-        return Ok(());
-    }
     let host = plain(lab)?;
     host.write_file(FILE, GOOD)?;
     let said = host.run("ldirectord www.cf start")?;
