@@ -6,7 +6,6 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 
-use super::args::saved::words;
 use super::args::{self, Action, UsageError};
 use super::names::System;
 use super::{REFUSED, UNREADABLE, act, complain};

@@ -115,7 +115,7 @@ pub(super) fn is_directive(name: &str) -> bool {
 /// Whether a directive of that name may stand in a block only.
 pub(super) fn only_in_block(name: &[u8]) -> bool {
     let is = |n: &&str| n.as_bytes() == name;
-    BLOCK.iter().any(|n| is(n)) && !GLOBAL.iter().any(|n| is(n))
+    BLOCK.iter().any(&is) && !GLOBAL.iter().any(is)
 }
 
 /// What the writer of a wrong forwarding method probably meant.

@@ -173,7 +173,7 @@ fn method(forward: Forward) -> &'static str {
 /// Few digits: a tenth below 10, thousands and millions above.
 fn short(rate: f64) -> String {
     match rate {
-        r if r == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         r if r < 9.95 => format!("{r:.1}"),
         r if r < 99_999.5 => format!("{r:.0}"),
         r if r < 99_999_500.0 => format!("{:.0}k", r / 1e3),
