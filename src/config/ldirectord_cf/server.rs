@@ -50,7 +50,7 @@ pub(super) fn address(value: Text<'_>, family: Family, found: &mut Vec<Diagnosti
             format!("an address and a port, without {}://", name.string())
         } else if rest.trim_start().bytes.first() == Some(&b':') {
             "no blanks around the colon".to_owned()
-        } else if behind.trim_start().bytes.first().is_some_and(u8::is_ascii_digit) {
+        } else if rest.trim_start().bytes.first().is_some_and(u8::is_ascii_digit) {
             format!("a colon between address and port: {}:{}", name.string(), rest.trim_start().string())
         } else {
             format!("a port is missing: {}:80", name.string())
