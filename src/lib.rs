@@ -6,7 +6,7 @@
 //! | [`ipvs`] | the kernel's virtual server table: model, difference, netlink messages; `ipvs::client` is the socket | - |
 //! | [`cluster`] | the heartbeat node as a state machine: packets and time in, packets, actions and events out | `config::settings` |
 //! | [`director`] | the load balancer as a state machine: verdicts and time in, checks and the desired table out | `config`, `ipvs::model`, `checks::spec`, `cluster::io::Mono`, `status::snapshot` |
-//! | [`checks`] | what one health check is (`spec`) and how it is run | - |
+//! | [`checks`] | what one health check is (`spec`) and how it is run | `config::pattern`, `errors` |
 //! | [`agents`] | resource scripts and built-in resources: start, stop, status of one resource group | `net`, `state`, `config::haresources` |
 //! | [`net`] | addresses of this host and their announcement | - |
 //! | [`media`] | heartbeat links: bytes in, bytes out, no meaning | - |
@@ -20,7 +20,7 @@
 //! | [`sys`] | the only `unsafe` | - |
 //!
 //! **Pure** (no socket, file, task, clock, global or random number; held by `tests/purity.rs`): `config` except
-//! `load`, `ipvs` except `client` and `proc_sys`, `cluster`, `director`, `checks::{spec,pattern}`, `agents::action`,
+//! `load`, `ipvs` except `client` and `proc_sys`, `cluster`, `director`, `checks::{spec,answer}`, `agents::action`,
 //! `control::proto`, `status`, `cli::*::{args,render}`. Pure imports only pure; leaves with effects import pure and never
 //! each other (but `agents::builtin` uses `net` and `state`); only `daemon` and `cli` know both sides.
 

@@ -202,7 +202,7 @@ fn the_sample_is_accepted_with_and_without_its_comments() {
         .map(|l| l.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' ')).unwrap_or(l))
         .flat_map(|l| [l, "\n"])
         .collect();
-    for (text, services) in [(sample, 1), (&uncommented, 8)] {
+    for (text, services) in [(sample, 1), (&uncommented, 12)] {
         let source = Source::new("FILE", text);
         let (plan, found) = director::read(&source, &Host);
         let told: Vec<&Diagnostic> = found

@@ -11,7 +11,7 @@ const PURE: &[&str] = &[
     "cluster",
     "director",
     "checks/spec.rs",
-    "checks/pattern.rs",
+    "checks/answer.rs",
     "agents/action.rs",
     "control/proto.rs",
     "status",

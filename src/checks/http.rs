@@ -4,11 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 
 use reqwest::header::{CONNECTION, HOST, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Method, Response, Url, redirect};
+use reqwest::{Client, ClientBuilder, Method, Proxy, Response, Url, redirect};
 
-use super::Failure;
-use super::spec::Http;
-use crate::config::pattern;
+use super::spec::{Http, Tls};
+use super::{Failure, matches, tls, trace};
 
 /// Redirects that are followed, as the original's library does.
 const REDIRECTS: usize = 7;
@@ -16,30 +15,36 @@ const REDIRECTS: usize = 7;
 const BODY: usize = 1 << 20;
 
 pub(super) async fn ask(addr: IpAddr, port: u16, question: &Http) -> Result<String, Failure> {
-    let scheme = if question.tls { "https" } else { "http" };
-    let text = format!("{scheme}://{}{}", SocketAddr::new(addr, port), question.path);
+    let server = SocketAddr::new(addr, port);
+    let client = client(server, question).await?;
+    let (text, own) = start(server, question);
     let mut url = Url::parse(&text).map_err(|e| Failure::Answer(format!("{text}: {e}")))?;
-    let bare = match addr {
-        IpAddr::V4(a) => a.to_string(),
-        IpAddr::V6(a) => format!("[{a}]"),
-    };
-    // Without port, as the original: real servers choose the virtual host by it.
-    let mut host = question.host.clone().unwrap_or(bare);
-    // What the host of a redirect to another path is called: with the port, as it stands in the address.
-    let mut authority = SocketAddr::new(addr, port).to_string();
     let method = if question.head { Method::HEAD } else { Method::GET };
+    // What the host of a redirect to another path is called: with the port, as it stands in the address.
+    let mut authority = server.to_string();
+    // What it is called in the request; a proxy is asked with the host of the address.
+    let mut host = own;
 
     let mut redirects = 0;
     let response = loop {
-        let header = HeaderValue::from_str(&host).map_err(|_| Failure::Answer(format!("{host:?} is no host name")))?;
-        let response = client()?.request(method.clone(), url.clone()).header(HOST, header).send().await?;
+        let mut request = client.request(method.clone(), url.clone());
+        if let Some(host) = &host {
+            let header = HeaderValue::from_str(host).map_err(|_| Failure::Answer(format!("{host:?} is no host name")))?;
+            request = request.header(HOST, header);
+        }
+        trace::doing("connecting, and waiting for the head of the answer");
+        let path = if question.proxy { url.as_str().to_owned() } else { url.path().to_owned() + &query(&url) };
+        let shown = host.as_deref().or(url.host_str()).unwrap_or_default();
+        trace::sent(format!("{method} {path} HTTP/1.1\r\nHost: {shown}\r\n").as_bytes());
+        let response = request.send().await?;
+        trace::received(head(&response).as_bytes());
         match target(&response, &url) {
             Some((next, other)) if redirects < REDIRECTS => {
                 redirects += 1;
                 url = next;
                 authority = other.unwrap_or(authority);
                 // The virtual host's name belongs to the first request only.
-                host.clone_from(&authority);
+                host = (!question.proxy).then(|| authority.clone());
             }
             _ => break response,
         }
@@ -48,13 +53,48 @@ pub(super) async fn ask(addr: IpAddr, port: u16, question: &Http) -> Result<Stri
     if !response.status().is_success() {
         return Err(Failure::Answer(status));
     }
+    trace::doing("reading the body");
     let body = body(response).await;
+    trace::received(&body);
     match &question.receive {
         Some(pattern) if !matches(pattern, &body)? => {
             Err(Failure::Answer(format!("{status}, but /{pattern}/ is not in the {} bytes of the answer", body.len())))
         }
         _ => Ok(status),
     }
+}
+
+/// The address that is asked for first, and the `Host:` of it.
+fn start(server: SocketAddr, question: &Http) -> (String, Option<String>) {
+    if question.proxy {
+        return (question.path.clone(), None);
+    }
+    let bare = match server.ip() {
+        IpAddr::V4(a) => a.to_string(),
+        IpAddr::V6(a) => format!("[{a}]"),
+    };
+    // Without port, as the original: real servers choose the virtual host by it.
+    let host = question.host.clone().unwrap_or(bare);
+    let url = match &question.tls {
+        None => format!("http://{server}{}", question.path),
+        // The port is the resolver's to say, see `client`.
+        Some(Tls { name: Some(name), .. }) => format!("https://{name}{}", question.path),
+        Some(_) => format!("https://{server}{}", question.path),
+    };
+    (url, Some(host))
+}
+
+fn query(url: &Url) -> String {
+    url.query().map_or_else(String::new, |q| format!("?{q}"))
+}
+
+/// The head of an answer as it may have come.
+fn head(response: &Response) -> String {
+    let mut out = format!("{:?} {}\r\n", response.version(), response.status());
+    for (name, value) in response.headers() {
+        out.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes())));
+    }
+    out
 }
 
 /// Where a redirect leads, and the host it names, as written, if it names one.
@@ -89,32 +129,37 @@ async fn body(mut response: Response) -> Vec<u8> {
     body
 }
 
-fn matches(pattern: &str, body: &[u8]) -> Result<bool, Failure> {
-    let failed = |e: &dyn std::fmt::Display| Failure::Answer(format!("receive /{pattern}/: {e}"));
-    let regex = pattern::compile(pattern).map_err(|e| failed(&e))?;
-    regex.is_match(body).map_err(|e| failed(&e))
+/// The client of a check: one for all of plain HTTP, else one of its own, whose name leads to the real server. None keeps a
+/// connection: a check is to see what a new client sees.
+async fn client(server: SocketAddr, question: &Http) -> Result<Client, Failure> {
+    static PLAIN: OnceLock<Client> = OnceLock::new();
+    if question.proxy {
+        let proxy = Proxy::all(format!("http://{server}"))?;
+        return Ok(builder().proxy(proxy).tls_backend_preconfigured(tls::config(&Tls::default()).await?).build()?);
+    }
+    if let Some(wanted) = &question.tls {
+        let mut builder = builder().no_proxy().tls_backend_preconfigured(tls::config(wanted).await?);
+        if let Some(name) = &wanted.name {
+            builder = builder.resolve(name, server);
+        }
+        return Ok(builder.build()?);
+    }
+    if let Some(client) = PLAIN.get() {
+        return Ok(client.clone());
+    }
+    // A redirect may lead to TLS.
+    let client = builder().no_proxy().tls_backend_preconfigured(tls::config(&Tls::default()).await?).build()?;
+    Ok(PLAIN.get_or_init(|| client).clone())
 }
 
-/// One for all checks. It keeps no connection: a check is to see what a new client sees.
-fn client() -> Result<&'static Client, Failure> {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    if let Some(client) = CLIENT.get() {
-        return Ok(client);
-    }
-    // Already there is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder()
+fn builder() -> ClientBuilder {
+    Client::builder()
         .user_agent(concat!("lvs-ha/", env!("CARGO_PKG_VERSION"), " (ldirectord)"))
         .default_headers(HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]))
-        .no_proxy()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .pool_max_idle_per_host(0)
-        // Real servers have certificates of the name, not of the address; the original verifies nothing either.
-        .tls_danger_accept_invalid_certs(true)
-        .build()?;
-    Ok(CLIENT.get_or_init(|| client))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
-use super::spec::Http;
+use super::spec::{Http, Tls};
 use super::*;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -44,7 +44,7 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
 
 fn http(path: &str, host: Option<&str>, receive: Option<&str>) -> Http {
-    Http { tls: false, head: false, path: path.into(), host: host.map(Into::into), receive: receive.map(Into::into) }
+    Http { tls: None, head: false, path: path.into(), proxy: false, host: host.map(Into::into), receive: receive.map(Into::into) }
 }
 
 async fn get(port: u16, path: &str, receive: Option<&str>) -> Verdict {
@@ -172,7 +172,7 @@ async fn https_to_a_plain_port_is_down() {
     let listener = TcpListener::bind((HERE, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || respond(&mut listener.accept().unwrap().0, "200 OK", "", "OK"));
-    let question = Http { tls: true, ..http("/", None, None) };
+    let question = Http { tls: Some(Tls::default()), ..http("/", None, None) };
     let v = run(&spec(Kind::Http(question), port, LONG)).await;
     assert!(!v.up && !v.text.contains("within"), "{v:?}");
 }
@@ -250,6 +250,63 @@ async fn pings_of_this_host_are_answered() {
 
 #[tokio::test]
 async fn a_check_that_panics_is_down() {
-    let v = judge(LONG, async { panic!("on purpose") }).await;
+    let v = judge(LONG, Recorder::new(false), async { panic!("on purpose") }).await;
     assert!(!v.up && v.text.contains("the check itself failed"), "{v:?}");
+}
+
+#[tokio::test]
+async fn a_trace_shows_each_step_also_when_the_time_runs_out() {
+    let port = serve(|s, _| {
+        let _ = write!(s, "HTTP/1.1 200 OK\r\n\r\nhello");
+        std::thread::sleep(LONG);
+    });
+    let question = http("/x?y", Some("www.example.org"), None);
+    let (v, steps) = run_traced(&spec(Kind::Http(question), port, SHORT)).await;
+    assert!(!v.up && v.text.contains("reading the body"), "{v:?}");
+    let shown: Vec<String> = steps
+        .iter()
+        .map(|s| match &s.event {
+            trace::Event::Note(text) => text.clone(),
+            trace::Event::Sent { bytes, .. } | trace::Event::Received { bytes, .. } => {
+                String::from_utf8_lossy(bytes).into_owned()
+            }
+        })
+        .collect();
+    assert_eq!(shown, ["GET /x?y HTTP/1.1\r\nHost: www.example.org\r\n", "HTTP/1.1 200 OK\r\n"]);
+    let (v, steps) = run_traced(&spec(Kind::Connect, closed_port(), LONG)).await;
+    assert!(!v.up && steps.is_empty(), "{steps:?}");
+}
+
+async fn perl(text: &str, args: &[&str]) -> Verdict {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("check.pl");
+    std::fs::write(&file, text).unwrap();
+    let args = args.iter().map(|s| (*s).to_owned()).collect();
+    run(&spec(Kind::ExternalPerl { file: file.to_str().unwrap().to_owned(), args }, 0, LONG)).await
+}
+
+#[tokio::test]
+async fn a_perl_file_is_a_function_that_exit_and_die_end() {
+    let args = ["10.0.0.1", "80", "10.0.0.2", "8080"];
+    for (text, up) in [
+        ("#!/usr/bin/perl\nexit($ARGV[2] eq '10.0.0.2' ? 0 : 1);\n", true),
+        ("exit($_[3] == 8080 ? 2 : 0)", false),
+        ("exit 256", false),
+        ("exit", true),
+        ("sub inner { exit 1 } inner(); exit 0", false),
+        ("return 7; exit 1", true),
+        ("1", true),
+        ("", true),
+        ("kill 9, $$", false),
+    ] {
+        let v = perl(text, &args).await;
+        assert_eq!(v.up, up, "{text}: {v:?}");
+    }
+    for (text, why) in [("die \"no database\\n\"", "no database"), ("$x = ;", "line 1"), ("sub {", "line")] {
+        let v = perl(text, &args).await;
+        assert!(!v.up && v.text.contains(why), "{text}: {v:?}");
+    }
+    let file = "/nonexistent/check.pl".to_owned();
+    let v = run(&spec(Kind::ExternalPerl { file, args: vec![] }, 0, LONG)).await;
+    assert!(!v.up && v.text.contains("cannot open /nonexistent/check.pl"), "{v:?}");
 }

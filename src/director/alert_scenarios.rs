@@ -31,7 +31,7 @@ impl World {
         let open = self.open.iter().find(|(_, s)| s.kind == Kind::Agent && s.addr == ip(host)).map(|(t, _)| *t);
         let token = open.expect("the agent is being asked");
         self.open.remove(&token);
-        let verdict = Verdict { up: !line.is_empty(), text: line.to_owned(), took: Duration::ZERO };
+        let verdict = Verdict { up: !line.is_empty(), text: line.to_owned(), took: Duration::ZERO, warning: None };
         self.handle(Input::Verdict { token, verdict });
     }
 }
@@ -151,7 +151,7 @@ fn the_monitor_file_has_a_line_for_every_check() {
     w.monitored.clear();
     w.pass(10.0);
     let token = *w.open.iter().find(|(_, s)| s.addr == ip(2)).unwrap().0;
-    let verdict = Verdict { up: false, text: "50% | a\r\nb".into(), took: Duration::ZERO };
+    let verdict = Verdict { up: false, text: "50% | a\r\nb".into(), took: Duration::ZERO, warning: None };
     w.handle(Input::Verdict { token, verdict });
     assert_eq!(w.monitored, ["connect tcp 10.0.0.2 80 [down] 50%25 %7c a%0d%0ab"]);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::checks::spec::{Spec, Verdict};
+use crate::checks::spec::{Kind, Spec, Verdict};
 use crate::cluster::io::Mono;
 use crate::director::agent::{Agent, Will};
 use crate::director::held::Hold;
@@ -192,6 +192,8 @@ pub(super) struct Probe {
     pub(super) state: ProbeState,
     /// Whether it has run before.
     pub(super) ran: bool,
+    /// Of a combined check: usual ones that come before the next of the other kind.
+    usual: u32,
 }
 
 /// What a probe is doing.
@@ -206,7 +208,28 @@ pub(super) enum ProbeState {
 impl Probe {
     /// One that is due at once.
     pub(super) fn new(spec: Spec, interval: Duration, now: Mono) -> Self {
-        Self { spec, interval, state: ProbeState::Due(now), ran: false }
+        Self { spec, interval, state: ProbeState::Due(now), ran: false, usual: 0 }
+    }
+
+    /// What is asked next.
+    pub(super) fn question(&self) -> &Spec {
+        match &self.spec.kind {
+            Kind::Combined { usual, .. } if self.usual > 0 => usual,
+            Kind::Combined { negotiate, .. } => negotiate,
+            _ => &self.spec,
+        }
+    }
+
+    /// Its verdict has come: which of a combined check's questions is next. The thorough one comes first, again after as many
+    /// good ones of the other as the file says, and after a failure of either until it succeeds.
+    pub(super) fn counted(&mut self, up: bool) {
+        if let Kind::Combined { every, .. } = self.spec.kind {
+            self.usual = match (up, self.usual) {
+                (false, _) => 0,
+                (true, 0) => every,
+                (true, left) => left - 1,
+            };
+        }
     }
 
     /// Its verdict has come. The first round starts all probes at once; so that they do not stay in step, the second
@@ -229,7 +252,7 @@ mod tests {
     use super::*;
 
     fn verdict(up: bool) -> Verdict {
-        Verdict { up, text: String::new(), took: Duration::ZERO }
+        Verdict { up, text: String::new(), took: Duration::ZERO, warning: None }
     }
 
     fn at(seconds: u64) -> Mono {
@@ -258,6 +281,28 @@ mod tests {
         assert_eq!(h.count(at(1), &verdict(false), 3, 1), (Step::StillDown, 0));
         assert_eq!(h.word(), "down");
         assert_eq!(h.count(at(2), &verdict(false), 3, 1), (Step::Same, 0));
+    }
+
+    #[test]
+    fn a_combined_check_is_thorough_first_and_now_and_then_and_after_a_failure() {
+        let spec = |kind| Spec { kind, addr: std::net::Ipv4Addr::LOCALHOST.into(), port: 80, timeout: Duration::from_secs(1) };
+        let combined = |every| {
+            let (usual, negotiate) = (Box::new(spec(Kind::Connect)), Box::new(spec(Kind::Nntp)));
+            Probe::new(spec(Kind::Combined { every, usual, negotiate }), Duration::from_secs(1), at(0))
+        };
+        let run = |every, verdicts: &[bool]| {
+            let mut probe = combined(every);
+            let mut asked = String::new();
+            for up in verdicts {
+                asked.push(if probe.question().kind == Kind::Connect { 'c' } else { 'N' });
+                probe.counted(*up);
+            }
+            asked
+        };
+        let (t, f) = (true, false);
+        assert_eq!(run(2, &[t; 7]), "NccNccN");
+        assert_eq!(run(3, &[f, f, t, t, f, f, t, t]), "NNNccNNc");
+        assert_eq!(run(0, &[t; 3]), "NNN");
     }
 
     #[test]

@@ -303,7 +303,7 @@ impl Director {
                 self.tokens += 1;
                 let token = Token(self.tokens);
                 probe.state = ProbeState::Running(token);
-                self.outputs.push_back(Output::Check { token, spec: probe.spec.clone() });
+                self.outputs.push_back(Output::Check { token, spec: probe.question().clone() });
             }
         }
     }

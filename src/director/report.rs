@@ -111,6 +111,11 @@ pub(super) fn deadline(v: &Virtual, real: &Real) -> Event {
     Event::info(format!("Drained real server: {} ({}) has had its time", real.written, service(&v.service.key)))
 }
 
+/// What somebody should look after though the server works.
+pub(super) fn warning(v: &Virtual, real: &Real, what: &str) -> Event {
+    Event::warn(format!("Check of real server: {} ({}): {what}", real.written, identity(&v.service.key)))
+}
+
 /// A real server has come into the table, or its entry has been set right.
 pub(super) fn real_set(v: &Virtual, real: &Real, dest: &Dest, added: bool) -> Event {
     let verb = if added { "Added" } else { "Restored" };

@@ -131,7 +131,7 @@ impl World {
             }
         }
         let text = if up { "ok" } else { "refused" }.to_owned();
-        self.handle(Input::Verdict { token, verdict: Verdict { up, text, took: Duration::ZERO } });
+        self.handle(Input::Verdict { token, verdict: Verdict { up, text, took: Duration::ZERO, warning: None } });
     }
 
     /// A whole round: time passes, then the named servers are up and all others down.

@@ -31,6 +31,7 @@ impl Director {
             }
         }
         if let Some(probe) = self.probes.get_mut(index) {
+            probe.counted(verdict.up);
             probe.ended(now, index, count, heard.fast);
         }
         self.dirty |= heard.dirty;
@@ -125,8 +126,12 @@ impl Heard {
         verdict: &Verdict,
     ) {
         let known = health.checked;
+        let warned = health.last.as_ref().and_then(|(v, _)| v.warning.clone());
         let (step, wiped) = health.count(now, verdict, v.failurecount, v.rise);
         let mut event = |event| self.outputs.push(Output::Event(event));
+        if let Some(warning) = verdict.warning.as_ref().filter(|w| warned.as_ref() != Some(*w)) {
+            event(report::warning(v, real, warning));
+        }
         if wiped > 0 {
             event(report::reset(v, real));
         }

@@ -84,6 +84,14 @@ pub struct Shared {
     pub webhook: Option<Spanned<String>>,
     /// `#lvs-ha: hook`.
     pub hook: Option<Spanned<String>>,
+    /// `#lvs-ha: tls-verify`.
+    pub tls_verify: Option<Spanned<bool>>,
+    /// `#lvs-ha: tls-ca`, a path.
+    pub tls_ca: Option<Spanned<String>>,
+    /// `#lvs-ha: tls-name`.
+    pub tls_name: Option<Spanned<String>>,
+    /// `#lvs-ha: tls-warn`, days.
+    pub tls_warn: Option<Spanned<u32>>,
 }
 
 /// A block of `virtual=` or `virtual6=`.

@@ -2,12 +2,24 @@
 //! are the block's, in column 1 they are for all blocks.
 
 use super::shared::{not_empty, positive, yes_no};
-use super::text::{Line, Text, word};
+use super::text::{Line, Text, host, word};
 use super::{Globals, Shared};
 use crate::config::diag::{Diagnostic, Spanned};
 
 /// What may stand anywhere.
-const SHARED: &[&str] = &["agent-check", "check-per-host", "fastinterval", "hook", "rise", "slowstart", "webhook"];
+const SHARED: &[&str] = &[
+    "agent-check",
+    "check-per-host",
+    "fastinterval",
+    "hook",
+    "rise",
+    "slowstart",
+    "tls-ca",
+    "tls-name",
+    "tls-verify",
+    "tls-warn",
+    "webhook",
+];
 /// What may stand in column 1 only.
 const GLOBAL: &[&str] = &["expire-flows"];
 
@@ -45,6 +57,16 @@ pub(super) fn directive(text: Text<'_>, shared: &mut Shared, globals: Option<&mu
                 found.push(Diagnostic::error(value.span(), "invalid webhook").hint("an address from http:// or https:// on"));
             }
         }
+        (b"tls-verify", _) => yes_no("tls-verify", value, &mut shared.tls_verify, found),
+        (b"tls-ca", _) => not_empty(value, "invalid tls-ca", &mut shared.tls_ca, found),
+        (b"tls-name", _) => match value.run(host).filter(|name| name.bytes == value.bytes) {
+            Some(name) => shared.tls_name = Some(name.spanned()),
+            None => found.push(Diagnostic::error(value.span(), "invalid tls-name").hint("a host name, without a port")),
+        },
+        (b"tls-warn", _) => match value.number() {
+            Some(days) => shared.tls_warn = Some(Spanned::new(days.value, days.span)),
+            None => found.push(Diagnostic::error(value.span(), "invalid tls-warn").hint("a number of days; 0 is never")),
+        },
         (b"hook", _) => not_empty(value, "invalid hook", &mut shared.hook, found),
         (b"expire-flows", Some(globals)) => yes_no("expire-flows", value, &mut globals.expire_flows, found),
         (_, globals) => {

@@ -21,31 +21,41 @@ pub(super) enum Asked {
     Ping,
     /// A command and arguments before the usual ones.
     External(String, Vec<String>),
-    /// HTTP or HTTPS, perhaps of another server than the one that is checked.
-    Http(Http, Option<(IpAddr, u16)>),
+    /// A file of Perl.
+    Perl(String),
+    /// The service, perhaps of another server than the one that is checked.
+    Service(Kind, Option<(IpAddr, u16)>),
+    /// So many of the first, then one of the second.
+    Combined(u32, Box<(Asked, Asked)>),
 }
 
 impl Resolver<'_> {
     /// What the block asks. `None` when it can't be asked, which has been reported.
     pub(super) fn asked(&mut self, block: &Block, key: Option<ServiceKey>) -> Option<Asked> {
-        let udp = matches!(key, Some(ServiceKey::Addr { protocol: Protocol::Udp, .. }));
+        let connect = if udp(key) { Asked::Ping } else { Asked::Connect };
         Some(match block.checktype.as_ref().map_or(CheckType::Negotiate, |c| c.value) {
             CheckType::On | CheckType::Off => Asked::On,
-            CheckType::Connect if udp => Asked::Ping,
-            CheckType::Connect => Asked::Connect,
+            CheckType::Connect => connect,
             CheckType::Ping => Asked::Ping,
             CheckType::External => self.external(block),
-            CheckType::ExternalPerl | CheckType::Combined(_) => return None,
-            CheckType::Negotiate => match service(block, key)? {
-                Service::None => Asked::On,
-                Service::Http => self.http(block, false),
-                Service::Https => self.http(block, true),
-                _ => return None,
-            },
+            CheckType::ExternalPerl => self.perl(block),
+            CheckType::Negotiate => self.negotiate(block, key)?,
+            CheckType::Combined(every) => Asked::Combined(every, Box::new((connect, self.negotiate(block, key)?))),
         })
     }
 
-    fn http(&mut self, block: &Block, tls: bool) -> Asked {
+    fn negotiate(&mut self, block: &Block, key: Option<ServiceKey>) -> Option<Asked> {
+        let service = service(block, key)?;
+        self.tls_settings(block);
+        let receive = block.receive.as_ref().map(|r| self.pattern(r));
+        Some(match service {
+            Service::None => Asked::On,
+            Service::Http | Service::Https => self.http(block, service == Service::Https, receive),
+            other => Asked::Service(self.kind(block, other, udp(key), block.request.as_ref(), receive), None),
+        })
+    }
+
+    fn http(&mut self, block: &Block, tls: bool, receive: Option<String>) -> Asked {
         if let Some(request) =
             block.request.as_ref().filter(|r| r.value.starts_with("http://") || r.value.starts_with("https://"))
         {
@@ -53,22 +63,23 @@ impl Resolver<'_> {
             self.found.push(warning.hint("the name of the site goes to virtualhost="));
         }
         let head = block.head_method.as_ref().is_some_and(|h| h.value);
-        if let Some(receive) = block.receive.as_ref().filter(|_| head) {
-            let warning = Diagnostic::warning(receive.span, "receive never matches with httpmethod=HEAD");
+        if let Some(written) = block.receive.as_ref().filter(|_| head) {
+            let warning = Diagnostic::warning(written.span, "receive never matches with httpmethod=HEAD");
             self.found.push(warning.hint("an answer to HEAD has no body: every server will be down"));
         }
         let http = Http {
-            tls,
+            tls: tls.then(|| self.tls(block)),
             head,
             path: path(block.request.as_ref().map_or("", |r| r.value.as_str())),
+            proxy: false,
             host: block.virtualhost.as_ref().map(|h| h.value.clone()),
-            receive: block.receive.as_ref().map(|r| self.pattern(r)),
+            receive,
         };
-        Asked::Http(http, None)
+        Asked::Service(Kind::Http(http), None)
     }
 
     /// The pattern, if it is one.
-    fn pattern(&mut self, receive: &Spanned<String>) -> String {
+    pub(super) fn pattern(&mut self, receive: &Spanned<String>) -> String {
         if !self.patterns.contains(&receive.value) {
             match pattern::compile(&receive.value) {
                 Ok(_) => {
@@ -99,28 +110,56 @@ impl Resolver<'_> {
         Asked::External(command, args)
     }
 
+    fn perl(&mut self, block: &Block) -> Asked {
+        if block.checkcommand.is_none()
+            && let Some(checktype) = &block.checktype
+        {
+            let warning = Diagnostic::warning(checktype.span, "checktype external-perl without a checkcommand");
+            self.found.push(warning.hint("checkcommand= names the file of Perl; without one every server will be down"));
+        }
+        Asked::Perl(block.checkcommand.as_ref().map_or_else(|| default::COMMAND.to_owned(), |c| c.value.clone()))
+    }
+
     /// Request and receive of one line. `None`: the block's.
     pub(super) fn own_check(
         &mut self,
         (request, receive): &(Spanned<String>, Spanned<String>),
         asked: &Asked,
-        family: Family,
+        block: &Block,
+        key: ServiceKey,
     ) -> Option<Asked> {
-        let Asked::Http(of_block, _) = asked else { return None };
+        let receive_of = |me: &mut Self| (!receive.value.is_empty()).then(|| me.pattern(receive));
+        let of_block = match asked {
+            Asked::Combined(every, pair) => {
+                let own = self.own_check(&(request.clone(), receive.clone()), &pair.1, block, key)?;
+                return Some(Asked::Combined(*every, Box::new((pair.0.clone(), own))));
+            }
+            Asked::Service(Kind::Http(http), _) if !http.proxy => http,
+            Asked::Service(..) => {
+                let receive = receive_of(self);
+                let kind = self.kind(block, service(block, Some(key))?, udp(Some(key)), Some(request), receive);
+                return Some(Asked::Service(kind, None));
+            }
+            _ => return None,
+        };
         let mut http = of_block.clone();
-        http.receive = if receive.value.is_empty() { None } else { Some(self.pattern(receive)) };
-        let scheme = if http.tls { "https://" } else { "http://" };
+        http.receive = receive_of(self);
+        let scheme = if http.tls.is_some() { "https://" } else { "http://" };
         let Some(rest) = request.value.strip_prefix(scheme) else {
             http.path = path(&request.value);
-            return Some(Asked::Http(http, None));
+            return Some(Asked::Service(Kind::Http(http), None));
         };
         let (authority, target) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         http.path = path(target);
-        let target = self.authority(authority, request.span, http.tls, family)?;
-        if http.host.is_none() && authority_host(authority).0.parse::<IpAddr>().is_err() {
-            http.host = Some(authority_host(authority).0.to_owned());
+        let target = self.authority(authority, request.span, http.tls.is_some(), key.family())?;
+        let name = authority_host(authority).0;
+        if http.host.is_none() && name.parse::<IpAddr>().is_err() {
+            http.host = Some(name.to_owned());
+            if let Some(tls) = &mut http.tls {
+                tls.name.get_or_insert_with(|| name.to_owned());
+            }
         }
-        Some(Asked::Http(http, Some(target)))
+        Some(Asked::Service(Kind::Http(http), Some(target)))
     }
 
     /// Address and port of `HOST[:PORT]` in a request.
@@ -166,20 +205,37 @@ impl Resolver<'_> {
                 args.extend(arguments(key, real));
                 (Kind::External { command: command.clone(), args }, check)
             }
-            Asked::Http(http, other) => {
+            Asked::Perl(file) => (Kind::ExternalPerl { file: file.clone(), args: arguments(key, real).into() }, check),
+            Asked::Service(kind, other) => {
                 if let Some((other_addr, other_port)) = *other {
                     (addr, port) = (other_addr, Some(other_port));
                 }
-                (Kind::Http(http.clone()), negotiate)
+                let limit = match kind {
+                    Kind::Ldap(_) => check,
+                    Kind::Radius(_) => check.min(negotiate),
+                    _ => negotiate,
+                };
+                (kind.clone(), limit)
+            }
+            Asked::Combined(every, pair) => {
+                let usual = Box::new(self.spec(block, line, key, real, &pair.0)?);
+                let negotiate = Box::new(self.spec(block, line, key, real, &pair.1)?);
+                let Spec { addr, port, timeout, .. } = *negotiate;
+                return Some(Spec { kind: Kind::Combined { every: *every, usual, negotiate }, addr, port, timeout });
             }
         };
-        if port.is_none() && matches!(kind, Kind::Connect | Kind::Http(_)) {
+        let portless = matches!(kind, Kind::On | Kind::Ping { .. } | Kind::External { .. } | Kind::ExternalPerl { .. });
+        if port.is_none() && !portless {
             let text = "invalid port (0) for real server (could not resolve port)";
             self.error(line.span, text, "the check needs a port: write one behind the address, or checkport= in the block");
             return None;
         }
         Some(Spec { kind, addr, port: port.unwrap_or(0), timeout: seconds(timeout) })
     }
+}
+
+fn udp(key: Option<ServiceKey>) -> bool {
+    matches!(key, Some(ServiceKey::Addr { protocol: Protocol::Udp, .. }))
 }
 
 /// The service as written, else that of the port; `None` when there is none because of an error.
@@ -212,7 +268,7 @@ fn bracketed(addr: IpAddr) -> String {
 }
 
 /// Host and port of `HOST[:PORT]`, the host without brackets.
-fn authority_host(authority: &str) -> (&str, Option<&str>) {
+pub(super) fn authority_host(authority: &str) -> (&str, Option<&str>) {
     match authority.strip_prefix('[').and_then(|a| a.split_once(']')) {
         Some((host, rest)) => (host, rest.strip_prefix(':').filter(|p| !p.is_empty())),
         None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port).filter(|p| !p.is_empty()))),

@@ -2,9 +2,9 @@
 //! refused. Pure: names are asked of a passed-in [`Lookup`].
 
 mod alerts;
+mod ask;
 mod check;
 mod monitor;
-mod refuse;
 mod server;
 mod service;
 
@@ -220,7 +220,6 @@ impl Resolver<'_> {
     /// One virtual service. `None` when there was an error in it.
     fn block(&mut self, block: &Block, key: Option<ServiceKey>, backups: &Backups) -> Option<Virtual> {
         let errors = self.found.len();
-        self.refuse_block(block, key);
         let service = key.map(|key| self.service(block, key));
         let asked = self.asked(block, key);
         let mut reals = Vec::new();

@@ -58,7 +58,7 @@ impl Resolver<'_> {
                 number
             }
         };
-        let own = line.check.as_ref().map(|pair| (pair, asked)).and_then(|(pair, asked)| self.own_check(pair, asked?, family));
+        let own = line.check.as_ref().and_then(|pair| self.own_check(pair, asked?, block, key?));
         let (key, asked, forward) = (key?, asked?, line.forward?);
         let number = self.line(line.span);
         let mut reals = Vec::new();
