@@ -8,6 +8,7 @@
 //! | `host`, `init` | one host: its namespaces, files, cables, processes; its process 1 |
 //! | `lab` | the hosts of one case |
 //! | `runner`, `cases` | the cases and how they are run side by side |
+//! | `bench` | measurements beside the originals, as ratios |
 //! | `demo`, `story`, `probe` | the demo, its table of promises, the client's clock |
 //! | `shell` | a prompt on the hosts |
 //! | `httpd` | the web server of the hosts |
@@ -16,6 +17,7 @@
 #![allow(unreachable_pub)] // in an executable, `pub` only says: for the other files
 
 mod arena;
+mod bench;
 mod cases;
 mod demo;
 mod host;
@@ -30,7 +32,7 @@ mod table;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: netns test [FILTER] [--kernel any|ipvs] [--all] | demo | shell [HOST] | list | where
+const USAGE: &str = "usage: netns test [FILTER] [--kernel any|ipvs] [--all] | bench NAME | demo | shell [HOST] | list | where
        netns httpd --dir DIR --port N | probe ADDRESS:PORT --seconds N | get URL | hold PORT";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.split_first() {
         Some((&"test", rest)) => runner::command(rest),
+        Some((&"bench", rest)) => bench::command(rest),
         Some((&"demo", rest)) => demo::command(rest),
         Some((&"shell", rest)) => shell::command(rest),
         Some((&"list", _)) => runner::list(),

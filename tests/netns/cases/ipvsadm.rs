@@ -2,6 +2,7 @@
 //! do what they do in the original; and what goes beyond it.
 
 mod beside;
+mod crowd;
 mod whole;
 
 use anyhow::ensure;
@@ -16,6 +17,8 @@ pub const CASES: &[Case] = &[
     Case::new("ipvsadm/any command line does what it does in the original", Kernel::Ipvs, beside::differential).originals(),
     Case::new("ipvsadm/restore changes what differs, or nothing", Kernel::Ipvs, whole::restore),
     Case::new("ipvsadm/a file is compared and applied", Kernel::Ipvs, whole::apply),
+    Case::new("ipvsadm/what stays is listed once while others change the table", Kernel::Ipvs, crowd::changing),
+    Case::new("ipvsadm/twenty thousand real servers come back as they were", Kernel::Ipvs, crowd::large),
     Case::new("ipvsadm/boot does what Debian's files say", Kernel::Ipvs, whole::boot),
 ];
 
