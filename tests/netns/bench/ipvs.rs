@@ -38,7 +38,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         let mut lab = Lab::new()?;
         lab.start(&[Machine::new("server10", "172.25.60.10/24").product(Product::Originals)])?;
         let host = lab.host("server10")?;
-        host.write_file("/root/rules", &rules(services, reals))?;
+        host.write_file("/var/tmp/rules", &rules(services, reals))?;
         println!("\n{services} services of {reals} real servers; seconds, the fastest of {RUNS} runs");
         println!(
             "{:<16} {:>10} {:>10} {:>7}   {:>10} {:>10} {:>7}   {:>9} {:>7} {:>7}",
@@ -89,15 +89,15 @@ fn script(program: usize, wrap: impl Fn(usize, &str) -> String) -> String {
     let ours = executable().display().to_string();
     let steps = STEPS.iter().enumerate().map(|(n, (_, original, own))| {
         let command = if program == 0 { original } else { own };
-        wrap(n, &command.replace("OURS", &ours).replace("RULES", "/root/rules"))
+        wrap(n, &command.replace("OURS", &ours).replace("RULES", "/var/tmp/rules"))
     });
     format!("set -e\nip link set lo up\n{}\n", steps.collect::<Vec<_>>().join("\n"))
 }
 
 fn measure(host: &Host, program: usize) -> anyhow::Result<Vec<Cost>> {
     let script = script(program, |_, command| format!("time {command}"));
-    host.write_file("/root/script", &format!("TIMEFORMAT='took %R %U %S'\n{script}"))?;
-    let said = host.run("unshare -n bash /root/script 2>&1")?.ok()?;
+    host.write_file("/var/tmp/script", &format!("TIMEFORMAT='took %R %U %S'\n{script}"))?;
+    let said = host.run("unshare -n bash /var/tmp/script 2>&1")?.ok()?;
     let costs: Vec<Cost> = said
         .lines()
         .filter_map(|line| line.strip_prefix("took "))
@@ -114,16 +114,16 @@ fn measure(host: &Host, program: usize) -> anyhow::Result<Vec<Cost>> {
 /// System calls of each step; a run of its own, since counting them is slow.
 fn calls(host: &Host, program: usize) -> anyhow::Result<Vec<u32>> {
     let script = script(program, |n, command| {
-        host.write_file(&format!("/root/step{n}"), &format!("{command}\n")).map_or_else(
+        host.write_file(&format!("/var/tmp/step{n}"), &format!("{command}\n")).map_or_else(
             |e| format!("echo {e}; exit 1"),
-            |()| format!("strace -f -qq -c -U calls,name -o /root/calls{n} sh /root/step{n}"),
+            |()| format!("strace -f -qq -c -U calls,name -o /var/tmp/calls{n} sh /var/tmp/step{n}"),
         )
     });
-    host.write_file("/root/script", &script)?;
-    host.run("unshare -n bash /root/script")?.ok()?;
+    host.write_file("/var/tmp/script", &script)?;
+    host.run("unshare -n bash /var/tmp/script")?.ok()?;
     (0..STEPS.len())
         .map(|n| {
-            let table = host.read_file(&format!("/root/calls{n}"))?;
+            let table = host.read_file(&format!("/var/tmp/calls{n}"))?;
             let total = table.lines().rev().find(|line| line.trim_end().ends_with("total"));
             let number = total.and_then(|line| line.split_whitespace().next()).with_context(|| format!("no total: {table}"))?;
             Ok(number.parse()?)

@@ -33,16 +33,16 @@ pub(super) fn changing(lab: &mut Lab) -> Result<(), Failure> {
     lab.start(&[Machine::new("server10", "172.25.60.10/24")])?;
     let host = lab.host("server10")?;
     let standing = standing();
-    host.write_file("/root/standing", &standing)?;
-    host.run("ipvsadm -R < /root/standing")?.ok()?;
+    host.write_file("/var/tmp/standing", &standing)?;
+    host.run("ipvsadm -R < /var/tmp/standing")?.ok()?;
     let toggle = |name: &str, add: &str, delete: &str| -> Result<_, Failure> {
         host.write_file(name, &format!("{add}\n{delete}\n").repeat(500))?;
         host.spawn(&format!("echo begins; while cat {name}; do :; done | ipvsadm -R"))
     };
     // The newest entry is the first of its list: what comes after it is handed out by a place that moves.
     let real = "-t 10.9.0.100:80 -r 10.9.9.9:80";
-    let reals = toggle("/root/reals", &format!("-a {real} -m"), &format!("-d {real}"))?;
-    let services = toggle("/root/services", "-A -t 10.9.0.200:80 -s rr", "-D -t 10.9.0.200:80")?;
+    let reals = toggle("/var/tmp/reals", &format!("-a {real} -m"), &format!("-d {real}"))?;
+    let services = toggle("/var/tmp/services", "-A -t 10.9.0.200:80 -s rr", "-D -t 10.9.0.200:80")?;
     reals.said("begins")?;
     services.said("begins")?;
     let mut moved = 0;
@@ -76,8 +76,8 @@ pub(super) fn large(lab: &mut Lab) -> Result<(), Failure> {
             let _ = writeln!(rules, "-a -t 10.9.0.{service}:80 -r 10.8.{third}.{last}:80 -m -w 1");
         }
     }
-    host.write_file("/root/rules", &rules)?;
-    host.run("ipvsadm -R < /root/rules")?.ok()?;
+    host.write_file("/var/tmp/rules", &rules)?;
+    host.run("ipvsadm -R < /var/tmp/rules")?.ok()?;
     let seen = host.run("ipvsadm -Sn")?.ok()?;
     ensure!(seen == rules, "{} lines came back for {}", seen.lines().count(), rules.lines().count());
     host.run("ipvsadm -C")?.ok()?;
