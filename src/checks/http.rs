@@ -49,7 +49,7 @@ pub(super) async fn ask(addr: IpAddr, port: u16, question: &Http) -> Result<Stri
             _ => break response,
         }
     };
-    let status = response.status().to_string();
+    let status = status(&response);
     if !response.status().is_success() {
         return Err(Failure::Answer(status));
     }
@@ -95,6 +95,15 @@ fn head(response: &Response) -> String {
         out.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes())));
     }
     out
+}
+
+/// The status as the server words it: the monitor file tells it.
+fn status(response: &Response) -> String {
+    let own = response.extensions().get::<hyper::ext::ReasonPhrase>();
+    own.map_or_else(
+        || response.status().to_string(),
+        |reason| format!("{} {}", response.status().as_u16(), String::from_utf8_lossy(reason.as_bytes())),
+    )
 }
 
 /// Where a redirect leads, and the host it names, as written, if it names one.
