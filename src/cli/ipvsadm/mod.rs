@@ -1,7 +1,8 @@
 //! `ipvsadm`: the command line tool of IPVS, as ipvsadm(8) 1.31 to its users: options, texts, exit codes.
 //!
 //! Exit codes: 0 done; 1 a listing could not be read; 2 usage, or no IPVS; 255 an option that is not known, or a change that
-//! the kernel refuses. Differences: help and version need no kernel with IPVS; a restore sends its lines in batches.
+//! the kernel refuses. Differences: help and version need no kernel with IPVS; a restore sends its lines in batches;
+//! an IPv4 address in brackets is refused, where the original takes it and loses the port; `-b ,` does not crash.
 
 pub mod args;
 mod names;

@@ -31,6 +31,7 @@ pub(super) struct Draft<'a> {
     granularity: Option<Granularity>,
     engine: Option<String>,
     flags: Option<String>,
+    flag_bits: u32,
     real: Option<DestKey>,
     forward: Forward,
     weight: u32,
@@ -54,6 +55,7 @@ impl<'a> Draft<'a> {
             granularity: None,
             engine: None,
             flags: None,
+            flag_bits: 0,
             real: None,
             forward: Forward::Gate,
             weight: 1,
@@ -178,6 +180,9 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn finish(mut self, verb: Verb, timeouts: Option<Timeouts>) -> Result<Action, String> {
+        // Looked at before the rules, so that a bad flag is told also where none may stand.
+        let scheduler = self.scheduler.as_deref().filter(|name| !name.is_empty()).unwrap_or(SCHEDULER);
+        self.flag_bits = self.flags.as_deref().map_or(Ok(0), |list| scheduler_flags(list, scheduler))?;
         verb.rules().check(&self.given)?;
         let change = |command| Ok(Action::Change(Request::Change(command)));
         // The rules have seen to it that what a command needs is there.
@@ -258,7 +263,7 @@ impl<'a> Draft<'a> {
             }
         }
         let scheduler = self.scheduler.take().filter(|name| !name.is_empty()).unwrap_or_else(|| SCHEDULER.to_owned());
-        let mut flags = self.flags.as_deref().map_or(Ok(0), |list| scheduler_flags(list, &scheduler))?;
+        let mut flags = self.flag_bits;
         if self.has(Name::OnePacket) {
             flags |= ServiceFlags::ONE_PACKET;
         }

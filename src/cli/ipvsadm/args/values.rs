@@ -44,8 +44,9 @@ pub(super) fn endpoint(text: &str, protocol: Option<Protocol>, names: &dyn Looku
 }
 
 /// An IPv4 address as C's `inet_aton` reads it: one to four numbers, decimal, octal (`0`) or hexadecimal (`0x`), the last
-/// one fills the rest.
+/// one fills the rest. What follows a blank is not looked at.
 pub(super) fn inet_aton(text: &str) -> Option<Ipv4Addr> {
+    let text = text.split(|c: char| c.is_ascii_whitespace()).next()?;
     let parts: Vec<u32> = text.split('.').map(c_number).collect::<Option<_>>()?;
     let (last, first) = parts.split_last()?;
     if first.len() > 3 || first.iter().any(|n| *n > 255) {
@@ -110,7 +111,8 @@ mod tests {
         assert_eq!(addr("0x0a090064").as_deref(), Some("10.9.0.100"));
         assert_eq!(addr("012.1").as_deref(), Some("10.0.0.1"));
         assert_eq!(addr("24").as_deref(), Some("0.0.0.24"));
-        for bad in ["10.9.0.300", "1.2.3.4.5", "256.1", "1..2", "", "x", "08.1", "+1.2.3.4", "1.2.65536"] {
+        assert_eq!(addr("10.9.0.100 x").as_deref(), Some("10.9.0.100"));
+        for bad in ["10.9.0.300", "1.2.3.4.5", "256.1", "1..2", "", "x", "08.1", "+1.2.3.4", "1.2.65536", " 1.2.3.4"] {
             assert_eq!(addr(bad), None, "{bad}");
         }
     }

@@ -57,7 +57,6 @@ const SERVICE_OPTIONS: &[&str] = &[
     "-b flag-1,flag-3",
     "-b mh-port",
     "-b x",
-    "-b ,",
 ];
 const REALS: &[&str] = &[
     "-r 10.9.0.11",
