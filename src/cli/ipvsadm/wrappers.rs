@@ -17,8 +17,7 @@ use super::names::System;
 use super::{REFUSED, UNREADABLE, USAGE, act, open, print};
 use crate::ipvs::client::{Client, Error};
 use crate::ipvs::diff::diff;
-use crate::ipvs::model::{Command, Table};
-use crate::ipvs::transaction::{self, Failure, Kernel, Refused};
+use crate::ipvs::transaction::{self, Failure, Kernel as _};
 
 /// `ipvsadm-save [-n]`. As in the original, a word that is no option says nothing.
 pub(in crate::cli) fn save(argv: &[OsString]) -> ExitCode {
@@ -100,19 +99,6 @@ fn bring(client: &mut Client, saved: &Saved) -> Result<(), Failure<Error>> {
     let owned = before.services.keys().copied().collect();
     let commands = diff(&before, &saved.table, &owned);
     transaction::carry_out(client, &before, &commands)
-}
-
-impl Kernel for Client {
-    type Error = Error;
-
-    fn table(&mut self) -> Result<Table, Error> {
-        Ok(self.dump()?.into_iter().collect())
-    }
-
-    fn send(&mut self, commands: &[Command]) -> Result<Vec<Refused>, Error> {
-        let failed = self.apply(commands)?.failed;
-        Ok(failed.into_iter().map(|f| Refused { index: f.index, command: f.command, errno: f.errno, text: f.text }).collect())
-    }
 }
 
 /// The base name of the program, as the scripts have it in their texts, and the words after it.

@@ -9,6 +9,7 @@
 
 mod listing;
 mod netlink;
+mod whole;
 
 use std::io;
 use std::path::PathBuf;
