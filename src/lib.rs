@@ -9,7 +9,7 @@
 //! | [`checks`] | what one health check is (`spec`) and how it is run | `config::pattern`, `errors` |
 //! | [`agents`] | resource scripts and built-in resources: start, stop, status of one resource group | `net`, `state`, `config::haresources` |
 //! | [`net`] | addresses of this host and their announcement | - |
-//! | [`media`] | heartbeat links: bytes in, bytes out, no meaning | - |
+//! | [`media`] | heartbeat links: bytes in, bytes out, no meaning | `config::settings`, `cluster::wire` (a serial line's framing) |
 //! | [`control`] | the control socket: requests and answers as JSON lines | `status::snapshot` |
 //! | [`status`] | what a daemon tells about itself, as plain data, and its rendering | - |
 //! | [`state`] | what must survive a restart: generation, uuid, the record of what is ours | - |

@@ -18,7 +18,18 @@ const THREADS: u64 = 2;
 
 /// A two-node world with one group of each node, both daemons running and every group at home.
 fn pair(seed: u64, failback: Failback) -> World {
+    world_of_two(World::new(seed, 2, &[0, 1], failback, 1))
+}
+
+/// The same, speaking Heartbeat's words only.
+fn plain_pair(seed: u64, failback: Failback) -> World {
     let mut world = World::new(seed, 2, &[0, 1], failback, 1);
+    world.speak_plainly(0);
+    world.speak_plainly(1);
+    world_of_two(world)
+}
+
+fn world_of_two(mut world: World) -> World {
     world.trace = std::env::var_os("LVS_HA_SIM_TRACE").is_some();
     world.boot(0);
     world.boot(1);
@@ -63,7 +74,11 @@ fn expect_order(world: &World) {
 /// One life of a cluster.
 fn live(seed: u64, trace: bool) {
     let mut dice = Chance::new(seed ^ 0xABCD_EF01);
-    let nodes = if dice.percent(70) { 2 } else { 3 };
+    let nodes = match dice.range(0, 20) {
+        0..14 => 2,
+        14..19 => 3,
+        _ => dice.range(4, 6),
+    };
     let count = usize::try_from(dice.range(1, 4)).unwrap();
     let groups: Vec<usize> = (0..count).map(|_| usize::try_from(dice.range(0, nodes)).unwrap()).collect();
     let failback = match dice.range(0, 10) {
@@ -74,6 +89,13 @@ fn live(seed: u64, trace: bool) {
     let links = if dice.percent(20) { 2 } else { 1 };
     let mut world = World::new(seed, usize::try_from(nodes).unwrap(), &groups, failback, links);
     world.trace = trace;
+    // Old and new nodes in one cluster.
+    let plain = [0, 0, 50, 100][usize::try_from(dice.range(0, 4)).unwrap()];
+    for machine in 0..world.count() {
+        if dice.percent(plain) {
+            world.speak_plainly(machine);
+        }
+    }
     if trace {
         println!("seed {seed}: {nodes} nodes, groups of {groups:?}, failback {failback:?}, {links} links");
     }
@@ -383,10 +405,61 @@ fn nodes_that_started_apart_find_together() {
     expect_owners(&world, &[Some(0), Some(1)]);
 }
 
+/// Two of our nodes start together: nobody waits for anybody else.
+#[test]
+fn two_of_ours_start_without_the_wait() {
+    for mode in [Failback::On, Failback::Off, Failback::Legacy] {
+        let mut world = World::new(15, 2, &[0, 1], mode, 1);
+        world.boot(0);
+        world.run(300_000);
+        world.boot(1);
+        world.run(4 * SECOND);
+        expect_owners(&world, &[Some(0), Some(1)]);
+        expect_order(&world);
+    }
+}
+
+/// Between two of our nodes a healed partition ends without a restart, at once, with every group at home.
+#[test]
+fn a_healed_partition_of_ours_is_sorted_out() {
+    for (from, to) in [(0, 1), (1, 0)] {
+        for both in [true, false] {
+            let mut world = pair(16, Failback::On);
+            world.set_cut(from, to, true);
+            world.set_cut(to, from, both);
+            world.run(4 * SECOND);
+            assert!(world.owners(0).len() + world.owners(1).len() > 2, "both have what the other has");
+            world.set_cut(from, to, false);
+            world.set_cut(to, from, false);
+            // The next heartbeat, and a script.
+            world.run(KEEPALIVE + LONGEST_SCRIPT + 100_000);
+            expect_owners(&world, &[Some(0), Some(1)]);
+            world.run(2 * SECOND);
+            expect_order(&world);
+            assert!((0..2).all(|m| world.is_awake(m)), "nobody restarts");
+        }
+    }
+}
+
+/// With one of our like a group moves alone: the other group of its node stays where it is.
+#[test]
+fn a_group_that_does_not_start_moves_alone() {
+    let mut world = World::new(17, 2, &[0, 0, 1], Failback::Off, 1);
+    world.trace = std::env::var_os("LVS_HA_SIM_TRACE").is_some();
+    world.failing_group = Some(0);
+    world.boot(0);
+    world.boot(1);
+    world.run(5 * SECOND);
+    assert_eq!(world.owners(0), [0_usize; 0]);
+    world.failing_group = None;
+    world.run(32 * SECOND);
+    expect_owners(&world, &[Some(1), Some(0), Some(1)]);
+}
+
 /// A healed partition restarts both, as the original's nodes do.
 #[test]
 fn a_healed_partition_restarts_both() {
-    let mut world = pair(11, Failback::On);
+    let mut world = plain_pair(11, Failback::On);
     world.set_cut(0, 1, true);
     world.set_cut(1, 0, true);
     world.run(4 * SECOND);

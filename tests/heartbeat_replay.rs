@@ -48,6 +48,7 @@ fn settings(me: &str, failback: Failback) -> Settings {
         keys: Keys { active: 1, keys: vec![key()] },
         groups: vec![group("alpha", "10.99.0.101"), group("beta", "10.99.0.102")],
         builtin: true,
+        extensions: true,
         msgfmt: MsgFmt::Classic,
         max_rexmit_delay: Duration::from_millis(250),
         log_badpack: true,

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use lvs_ha::cluster::auth::Tag;
+use lvs_ha::cluster::compress::unpack;
 use lvs_ha::cluster::wire::{Framing, Kind, Message, decode, ping_payload};
 use lvs_ha::config::settings::{Key, Keys, Method};
 use serde_json::Value;
@@ -53,6 +54,10 @@ fn check(record: &Value, keys: &Keys, name: &str) {
             None => assert_eq!((field.kind, field.value.as_slice()), (Kind::Text, value.as_bytes()), "{name}"),
         }
     }
+    if packet.message.bytes("_compressed_payload").is_some() {
+        let inner = unpack(packet.message.clone()).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(!inner.kind().is_empty() && inner.text("src").is_some(), "{name}: {inner:?}");
+    }
     let key = keys.get(keys.active).unwrap();
     assert_eq!(packet.message.encode(key), bytes, "{name}");
     if record["verified"].as_str().unwrap().contains("inner-ok") {
@@ -63,7 +68,7 @@ fn check(record: &Value, keys: &Keys, name: &str) {
 #[test]
 fn every_recorded_packet_is_read_and_written_alike() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/heartbeat");
-    let mut seen = 0;
+    let (mut seen, mut compressed) = (0, 0);
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -79,9 +84,10 @@ fn every_recorded_packet_is_read_and_written_alike() {
             let key = record.get("key").unwrap_or(&file["key"]).as_str().unwrap();
             check(record, &keys(key), &format!("{name} packet {i}"));
             seen += 1;
+            compressed += u32::from(record["fields"][0][0] == "_compressed_payload");
         }
     }
-    assert!(seen > 1000, "only {seen} packets found");
+    assert!(seen > 1000 && compressed == 2, "only {seen} packets found, {compressed} compressed");
 }
 
 #[test]

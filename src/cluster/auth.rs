@@ -6,6 +6,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::Md5;
 use sha1::Sha1;
+use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::config::settings::{Key, Keys, Method};
@@ -82,6 +83,7 @@ fn digest(key: &Key, data: &[u8]) -> String {
         Method::Crc => return format!("{:x}", crc(data)),
         Method::Md5 => Hmac::<Md5>::new_from_slice(&key.secret).map(|m| hex(&m.chain_update(data).finalize().into_bytes())),
         Method::Sha1 => Hmac::<Sha1>::new_from_slice(&key.secret).map(|m| hex(&m.chain_update(data).finalize().into_bytes())),
+        Method::Sha256 => Hmac::<Sha256>::new_from_slice(&key.secret).map(|m| hex(&m.chain_update(data).finalize().into_bytes())),
     };
     keyed.unwrap_or_default()
 }
@@ -135,6 +137,13 @@ mod tests {
         let data = b"what do ya want for nothing?";
         assert_eq!(digest(&key(Method::Md5, "Jefe"), data), "750c783e6ab0b503eaa86e310a5db738");
         assert_eq!(digest(&key(Method::Sha1, "Jefe"), data), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+    }
+
+    /// RFC 4231, case 2.
+    #[test]
+    fn sha256_is_that_of_the_rfc() {
+        let want = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(digest(&key(Method::Sha256, "Jefe"), b"what do ya want for nothing?"), want);
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub(super) struct Peer {
     pub(super) acked: u64,
     /// Our number when it was first heard in its present run: earlier ones do not wait for it.
     pub(super) acks_from: u64,
+    /// It is lvs-ha, and understands what only lvs-ha says.
+    pub(super) ours: bool,
     /// Whether it announced `protocol`, and so acknowledges.
     pub(super) acks: bool,
     /// Number and time stamp of its last status.
@@ -152,6 +154,7 @@ impl Members {
             inbound: Inbound::new(dice.below(10)),
             acked: 0,
             acks_from: 0,
+            ours: false,
             acks: true,
             last_status: (0, 0),
             new_run: true,
@@ -324,10 +327,17 @@ impl Members {
         peer.last_status = (seq, ts);
         peer.heard = Some(now);
         peer.dt = message.hex("dt").map_or(cx.settings.deadtime, Duration::from_millis).min(LONGEST_DEAD_TIME);
+        peer.ours = cx.settings.extensions && message.text(CAPABILITIES).is_some();
         if message.text("protocol").is_none() {
             peer.acks = false;
         }
         cx.timers.set(Timer::NodeDead(node), now + peer.dt);
+        if was_dead && !restarted {
+            // Nobody asks a dead node for what is missing: it is asked now.
+            for seq in peer.inbound.missing() {
+                cx.timers.set_once(Timer::Rexmit(node, seq), now + cx.settings.max_rexmit_delay);
+            }
+        }
         if peer.status != status || restarted {
             (peer.status, peer.since) = (status, now);
             let (name, word) = (peer.name.clone(), status.word());
@@ -406,7 +416,8 @@ impl Members {
     fn say_status(&self, cx: &mut Cx<'_>, status: Status) {
         let dt = self.announced(cx.settings.deadtime).as_millis();
         let message = Message::new("status").with("st", status.word()).with("dt", format!("{dt:x}"));
-        cx.say(message.with("protocol", "1"));
+        let message = message.with("protocol", "1");
+        cx.say(if cx.settings.extensions { message.with(CAPABILITIES, "1") } else { message });
     }
 
     fn tell_ping(cx: &mut Cx<'_>, id: usize, alive: bool) {
@@ -435,6 +446,9 @@ impl Members {
         }
     }
 }
+
+/// The field of `status` by which lvs-ha nodes know each other. Heartbeat passes over it.
+const CAPABILITIES: &str = "lvsha";
 
 /// A dead time beyond this is taken as this, so that a wrong number cannot stop the detection for good.
 const LONGEST_DEAD_TIME: Duration = Duration::from_secs(3600);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::cluster::compress::unpack;
 use crate::cluster::io::{LinkId, Mono};
 use crate::cluster::membership::{Change, Members, Status};
 use crate::cluster::rexmit::{Arrival, Ask};
@@ -30,7 +31,7 @@ pub(super) struct Reception {
 /// How many packets were dropped, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drops {
-    /// No packet, or one with fields that are not understood (compressed ones).
+    /// No packet, or one that cannot be unpacked.
     pub malformed: u64,
     /// The digest did not match, or its key is unknown.
     pub unauthentic: u64,
@@ -65,7 +66,14 @@ impl Reception {
             self.complain(cx, why.to_string());
             return None;
         }
-        self.sort(cx, members, link, packet.message)
+        match unpack(packet.message) {
+            Ok(message) => self.sort(cx, members, link, message),
+            Err(why) => {
+                self.counts.malformed += 1;
+                self.complain(cx, why.to_string());
+                None
+            }
+        }
     }
 
     fn sort(&mut self, cx: &mut Cx<'_>, members: &mut Members, link: LinkId, message: Message) -> Option<Heard> {

@@ -113,6 +113,11 @@ impl Inbound {
         self.missing.is_empty()
     }
 
+    /// The numbers that are missing.
+    pub(super) fn missing(&self) -> impl Iterator<Item = u64> {
+        self.missing.keys().copied()
+    }
+
     /// It is time to ask for a missing one.
     pub(super) fn ask(&mut self, seq: u64) -> Ask {
         match self.missing.get_mut(&seq) {

@@ -28,6 +28,10 @@ pub enum Kind {
     Nested,
     /// A list of strings as netstrings, kept as bytes (type 3).
     List,
+    /// A compressed nested message, kept as bytes (type 4).
+    Compressed,
+    /// One that its sender meant to compress, kept as bytes (type 5).
+    Uncompressed,
 }
 
 impl Kind {
@@ -37,6 +41,8 @@ impl Kind {
             Self::Binary => '1',
             Self::Nested => '2',
             Self::List => '3',
+            Self::Compressed => '4',
+            Self::Uncompressed => '5',
         }
     }
 
@@ -46,6 +52,8 @@ impl Kind {
             b'1' => Ok(Self::Binary),
             b'2' => Ok(Self::Nested),
             b'3' => Ok(Self::List),
+            b'4' => Ok(Self::Compressed),
+            b'5' => Ok(Self::Uncompressed),
             other => Err(DecodeError::Type(other)),
         }
     }
@@ -111,7 +119,10 @@ pub enum DecodeError {
     /// A field without type, name or `=`, or with a name that is no UTF-8.
     #[error("bad field at byte {0}")]
     Field(usize),
-    /// A field type that is not understood (4 and 5 are compressed ones).
+    /// A compressed message that cannot be unpacked.
+    #[error("compressed message: {0}")]
+    Compressed(String),
+    /// A field type that is not understood.
     #[error("field type {0} is not understood")]
     Type(u8),
     /// Binary that is no base64 (classic framing).
@@ -226,9 +237,9 @@ impl Message {
             out.extend_from_slice(field.name.as_bytes());
             out.push(b'=');
             match field.kind {
-                Kind::Binary => out.extend_from_slice(STANDARD.encode(&field.value).as_bytes()),
+                Kind::Binary | Kind::Compressed => out.extend_from_slice(STANDARD.encode(&field.value).as_bytes()),
                 Kind::Text => out.extend(field.value.iter().map(|&b| if b == b'\n' { LINE_FEED } else { b })),
-                Kind::Nested | Kind::List => out.extend_from_slice(&field.value),
+                Kind::Nested | Kind::List | Kind::Uncompressed => out.extend_from_slice(&field.value),
             }
             out.push(b'\n');
         }
@@ -259,6 +270,15 @@ pub fn decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
     } else {
         Err(DecodeError::Start)
     }
+}
+
+/// A netstring packet of a sender with `msgfmt classic` in classic framing: its inner digest is that framing's. `None` for any
+/// other packet.
+#[must_use]
+pub fn as_classic(packet: &[u8]) -> Option<Vec<u8>> {
+    let message = decode_netstring(packet).ok()?.message;
+    let auth = message.bytes("auth")?;
+    Some([b">>>\n", message.classic_body().as_slice(), b"auth=", auth, b"\n<<<\n"].concat())
 }
 
 /// The payload of an ICMP echo request to a ping node: the packet that "node" is expected to send, which the echo returns.
@@ -364,9 +384,9 @@ fn classic_field(line: &[u8], at: usize) -> Result<Field, DecodeError> {
     };
     let (name, value) = name_value(rest, at)?;
     let value = match kind {
-        Kind::Binary => STANDARD.decode(value).map_err(|_| DecodeError::Base64(name.clone()))?,
+        Kind::Binary | Kind::Compressed => STANDARD.decode(value).map_err(|_| DecodeError::Base64(name.clone()))?,
         Kind::Text => value.iter().map(|&b| if b == LINE_FEED { b'\n' } else { b }).collect(),
-        Kind::Nested | Kind::List => value.to_vec(),
+        Kind::Nested | Kind::List | Kind::Uncompressed => value.to_vec(),
     };
     Ok(Field { name, kind, value })
 }
@@ -386,7 +406,7 @@ mod tests {
     }
 
     fn any_message() -> impl Strategy<Value = Message> {
-        let kind = prop_oneof![Just(Kind::Text), Just(Kind::Binary)];
+        let kind = prop_oneof![Just(Kind::Text), Just(Kind::Binary), Just(Kind::Compressed)];
         let field = (("[a-z_]{1,8}"), kind, proptest::collection::vec(any::<u8>(), 0..40));
         proptest::collection::vec(field, 0..12).prop_map(|fields| {
             let mut message = Message::empty();
@@ -450,7 +470,7 @@ mod tests {
         assert_eq!(decode(b"###\nx:"), Err(DecodeError::Length(4)));
         assert_eq!(decode(b"###\n99999999:"), Err(DecodeError::Length(4)));
         assert_eq!(decode(b"###\n8:(0)t=aaa;"), Err(DecodeError::Comma(14)));
-        assert_eq!(decode(b"###\n5:(4)t=,%%%\n"), Err(DecodeError::Type(b'4')));
+        assert_eq!(decode(b"###\n5:(6)t=,%%%\n"), Err(DecodeError::Type(b'6')));
         assert_eq!(decode(b"###\n4:(0)t,"), Err(DecodeError::Field(4)));
         assert_eq!(decode(b">>>\nt=status\n<<<\n"), Err(DecodeError::Digest));
         assert_eq!(decode(b">>>\n(1)a=*\nauth=1 aa\n<<<\n"), Err(DecodeError::Base64("a".into())));

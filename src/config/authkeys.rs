@@ -113,8 +113,10 @@ impl Reader<'_> {
             "crc" => Method::Crc,
             "md5" => Method::Md5,
             "sha1" => Method::Sha1,
+            "hmac-sha256" => Method::Sha256,
             other => {
-                let d = Diagnostic::error(method.span, format!("Invalid authtype [{other}]")).hint("expected crc, md5 or sha1");
+                let hint = "expected crc, md5, sha1, or hmac-sha256 where every node runs lvs-ha";
+                let d = Diagnostic::error(method.span, format!("Invalid authtype [{other}]")).hint(hint);
                 return self.found.push(d);
             }
         };

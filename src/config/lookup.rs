@@ -22,6 +22,11 @@ pub trait Lookup {
     fn group(&self, name: &str) -> Option<u32>;
     /// Whether the path is an executable regular file.
     fn executable(&self, path: &str) -> bool;
+    /// Whether the path is a character device. A table without files has none.
+    fn terminal(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
     /// Whether the path is a directory. A table without files has none.
     fn directory(&self, path: &str) -> bool {
         let _ = path;

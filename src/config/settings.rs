@@ -1,7 +1,7 @@
 //! What the heartbeat daemon wants to know, after `ha.cf`, `haresources` and `authkeys` have been read and resolved.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// Everything about this node and its cluster.
@@ -51,6 +51,8 @@ pub struct Settings {
     pub respawn: Vec<Respawn>,
     /// A built-in resource (IPaddr and its like) wins over a script of that name (`#lvs-ha: builtin`, on unless set off).
     pub builtin: bool,
+    /// Speaks to other lvs-ha nodes in more than Heartbeat's words (`#lvs-ha: extensions`, on unless set off).
+    pub extensions: bool,
     /// `env NAME=VALUE` for scripts.
     pub env: Vec<(String, String)>,
     /// Every parameter as `cl_status hbparameter -p` shows it: written in the file, else the default.
@@ -81,6 +83,33 @@ pub enum Medium {
         /// The peer (or this node itself: harmless, so the file may be the same on both).
         peer: Ipv4Addr,
     },
+    /// UDP to one host by IPv6.
+    Ucast6 {
+        /// Interface name; also the scope of a link-local address.
+        interface: String,
+        /// The peer, or this node itself.
+        peer: Ipv6Addr,
+    },
+    /// UDP to an IPv6 multicast group.
+    Mcast6 {
+        /// Interface name.
+        interface: String,
+        /// The group.
+        group: Ipv6Addr,
+        /// Port, usually `udpport`.
+        port: u16,
+        /// Hop limit.
+        hops: u8,
+        /// Whether this host receives its own packets.
+        looped: bool,
+    },
+    /// A serial line.
+    Serial {
+        /// The device, such as `/dev/ttyS0`.
+        device: String,
+        /// Bits in a second.
+        baud: u32,
+    },
     /// UDP to a multicast group.
     Mcast {
         /// Interface name.
@@ -97,11 +126,16 @@ pub enum Medium {
 }
 
 impl Medium {
-    /// The link's name on the cluster: its interface.
+    /// The link's name on the cluster: its interface or device.
     #[must_use]
     pub fn link(&self) -> &str {
         match self {
-            Self::Bcast { interface } | Self::Ucast { interface, .. } | Self::Mcast { interface, .. } => interface,
+            Self::Bcast { interface }
+            | Self::Ucast { interface, .. }
+            | Self::Mcast { interface, .. }
+            | Self::Ucast6 { interface, .. }
+            | Self::Mcast6 { interface, .. } => interface,
+            Self::Serial { device, .. } => device,
         }
     }
 }
@@ -112,6 +146,9 @@ impl fmt::Display for Medium {
             Self::Bcast { interface } => write!(f, "bcast {interface}"),
             Self::Ucast { interface, peer } => write!(f, "ucast {interface} {peer}"),
             Self::Mcast { interface, group, port, .. } => write!(f, "mcast {interface} {group}:{port}"),
+            Self::Ucast6 { interface, peer } => write!(f, "ucast6 {interface} {peer}"),
+            Self::Mcast6 { interface, group, port, .. } => write!(f, "mcast6 {interface} [{group}]:{port}"),
+            Self::Serial { device, .. } => write!(f, "serial {device}"),
         }
     }
 }
@@ -200,6 +237,8 @@ pub enum Method {
     Md5,
     /// HMAC-SHA1.
     Sha1,
+    /// HMAC-SHA256: between lvs-ha nodes only.
+    Sha256,
 }
 
 impl Method {
@@ -210,6 +249,7 @@ impl Method {
             Self::Crc => "crc",
             Self::Md5 => "md5",
             Self::Sha1 => "sha1",
+            Self::Sha256 => "hmac-sha256",
         }
     }
 }

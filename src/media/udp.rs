@@ -1,8 +1,9 @@
-//! The UDP media: every link sends each datagram; one receiving socket per interface and port serves all its links.
+//! The links: every one sends each packet. One receiving UDP socket per interface, port and address family serves all links
+//! that need it; a serial line has its own device.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::task::{Context, Poll};
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
@@ -11,6 +12,7 @@ use tokio::net::UdpSocket;
 
 use crate::config::settings::Medium;
 use crate::errors;
+use crate::media::serial::Line;
 
 /// IPTOS_LOWDELAY (RFC 1349), as the original sets it.
 const LOW_DELAY: u32 = 0x10;
@@ -57,6 +59,15 @@ pub enum Error {
         interface: String,
         /// The port.
         port: u16,
+    },
+    /// A serial device that cannot be opened.
+    #[error("{medium}: cannot open the device")]
+    Serial {
+        /// The link.
+        medium: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
     },
     /// Anything else the kernel said.
     #[error("{medium}: cannot open UDP port {port} on {interface}")]
@@ -110,8 +121,8 @@ pub enum Change {
 pub struct Origin {
     /// Index of the link it belongs to: the one whose peer sent it, else the first one of its interface.
     pub link: usize,
-    /// The sender's address.
-    pub address: Ipv4Addr,
+    /// The sender's address; none on a serial line.
+    pub address: Option<IpAddr>,
     /// Length of the datagram, at the start of the buffer.
     pub len: usize,
 }
@@ -121,15 +132,19 @@ pub struct Origin {
 pub struct Media {
     port: u16,
     links: Vec<Link>,
-    receivers: BTreeMap<(String, u16), Receiver>,
+    receivers: BTreeMap<Place, Receiver>,
     /// Rotates, so that a busy interface does not starve the others.
     turn: usize,
 }
+
+/// Where a receiver listens: interface, port, whether by IPv6.
+type Place = (String, u16, bool);
 
 #[derive(Debug)]
 struct Link {
     medium: Medium,
     sender: Option<Sender>,
+    serial: Option<Line>,
     /// A complaint was made and not yet taken back.
     failing: bool,
 }
@@ -153,10 +168,10 @@ impl Media {
         let mut all = Self { port, links: Vec::new(), receivers: BTreeMap::new(), turn: 0 };
         let mut notices = Vec::new();
         for (index, medium) in media.iter().enumerate() {
-            all.links.push(Link { medium: medium.clone(), sender: None, failing: false });
+            all.links.push(Link { medium: medium.clone(), sender: None, serial: None, failing: false });
             match all.open_link(index) {
                 Ok(()) => {}
-                Err(Error::NoInterface { .. }) if matches!(medium, Medium::Ucast { .. }) => {
+                Err(Error::NoInterface { .. }) if matches!(medium, Medium::Ucast { .. } | Medium::Ucast6 { .. }) => {
                     notices.push(Notice { link: index, what: Change::Missing });
                 }
                 Err(e) => return Err(e),
@@ -169,6 +184,9 @@ impl Media {
     pub fn send(&mut self, bytes: &[u8]) -> Vec<Notice> {
         let mut notices = Vec::new();
         for (index, link) in self.links.iter_mut().enumerate() {
+            if let Some(line) = &mut link.serial {
+                line.send(bytes);
+            }
             let Some(sender) = &link.sender else { continue };
             // An ICMP error that an earlier datagram earned is reported once and clears with that: try twice.
             let socket = &sender.socket;
@@ -192,22 +210,22 @@ impl Media {
     /// Opens what could not be opened so far and notices interfaces that went away or came anew. To be called each second.
     pub fn tend(&mut self) -> Vec<Notice> {
         let mut notices = Vec::new();
-        let stale: Vec<(String, u16)> = self
+        let stale: Vec<Place> = self
             .receivers
             .iter()
-            .filter(|((interface, _), receiver)| interface_index(interface) != Some(receiver.index))
+            .filter(|((interface, ..), receiver)| interface_index(interface) != Some(receiver.index))
             .map(|(key, _)| key.clone())
             .collect();
         for key in stale {
             self.receivers.remove(&key);
             for (index, link) in self.links.iter_mut().enumerate() {
-                if link.medium.link() == key.0 && link.sender.take().is_some() {
+                if link.medium.link() == key.0 && is_v6(&link.medium) == key.2 && link.sender.take().is_some() {
                     notices.push(Notice { link: index, what: Change::Missing });
                 }
             }
         }
         for index in 0..self.links.len() {
-            if self.links.get(index).is_none_or(|l| l.sender.is_some()) {
+            if self.links.get(index).is_none_or(|l| l.sender.is_some() || l.serial.as_ref().is_some_and(Line::is_open)) {
                 continue;
             }
             let what = match self.open_link(index) {
@@ -224,28 +242,36 @@ impl Media {
         notices
     }
 
-    /// Waits for the next datagram on any link. Dropping the future loses nothing.
+    /// Waits for the next packet on any link. Dropping the future loses nothing.
     pub async fn recv(&mut self, buffer: &mut [u8]) -> Origin {
         std::future::poll_fn(|cx| self.poll_recv(cx, buffer)).await
     }
 
     /// See [`Self::recv`]: the datagram's place, once there is one.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Origin> {
+        for (link, line) in self.links.iter_mut().enumerate().filter_map(|(n, l)| l.serial.as_mut().map(|s| (n, s))) {
+            if let Poll::Ready(packet) = line.poll_packet(cx)
+                && let Some(to) = buffer.get_mut(..packet.len())
+            {
+                to.copy_from_slice(&packet);
+                return Poll::Ready(Origin { link, address: None, len: packet.len() });
+            }
+        }
         let count = self.receivers.len();
         self.turn = self.turn.wrapping_add(1);
         for step in 0..count {
             let place = self.turn.wrapping_add(step) % count;
-            let Some(((interface, port), receiver)) = self.receivers.iter().nth(place) else { continue };
+            let Some((place, receiver)) = self.receivers.iter().nth(place) else { continue };
             // A pending error (an ICMP unreachable, a downed interface) is taken off the socket by the failed read.
             for _ in 0..3 {
                 let mut read = ReadBuf::new(buffer);
                 match receiver.socket.poll_recv_from(cx, &mut read) {
-                    Poll::Ready(Ok(SocketAddr::V4(from))) => {
+                    Poll::Ready(Ok(from)) => {
                         let len = read.filled().len();
-                        let Some(link) = self.link_of(interface, *port, *from.ip()) else { continue };
-                        return Poll::Ready(Origin { link, address: *from.ip(), len });
+                        let Some(link) = self.link_of(place, from.ip()) else { continue };
+                        return Poll::Ready(Origin { link, address: Some(from.ip()), len });
                     }
-                    Poll::Ready(_) => {}
+                    Poll::Ready(Err(_)) => {}
                     Poll::Pending => break,
                 }
             }
@@ -260,24 +286,35 @@ impl Media {
     }
 
     /// The link that a datagram came over.
-    fn link_of(&self, interface: &str, port: u16, from: Ipv4Addr) -> Option<usize> {
-        let here = |l: &&(usize, &Link)| l.1.medium.link() == interface && self.port_of(&l.1.medium) == port;
-        let mut all = self.links.iter().enumerate().collect::<Vec<_>>();
-        all.retain(|l| here(&l));
-        let exact = all.iter().find(|(_, l)| matches!(l.medium, Medium::Ucast { peer, .. } if peer == from));
-        let open = all.iter().find(|(_, l)| !matches!(l.medium, Medium::Ucast { .. }));
+    fn link_of(&self, (interface, port, v6): &Place, from: IpAddr) -> Option<usize> {
+        let here = |l: &Medium| l.link() == interface && self.port_of(l) == *port && is_v6(l) == *v6;
+        let all: Vec<(usize, &Medium)> = self.links.iter().map(|l| &l.medium).enumerate().filter(|(_, l)| here(l)).collect();
+        let peer = |l: &Medium| match l {
+            Medium::Ucast { peer, .. } => Some(IpAddr::V4(*peer)),
+            Medium::Ucast6 { peer, .. } => Some(IpAddr::V6(*peer)),
+            _ => None,
+        };
+        let exact = all.iter().find(|(_, l)| peer(l) == Some(from));
+        let open = all.iter().find(|(_, l)| peer(l).is_none());
         exact.or(open).or(all.first()).map(|(index, _)| *index)
     }
 
     fn port_of(&self, medium: &Medium) -> u16 {
         match medium {
-            Medium::Mcast { port, .. } => *port,
-            Medium::Bcast { .. } | Medium::Ucast { .. } => self.port,
+            Medium::Mcast { port, .. } | Medium::Mcast6 { port, .. } => *port,
+            _ => self.port,
         }
     }
 
     fn open_link(&mut self, index: usize) -> Result<(), Error> {
         let Some(medium) = self.links.get(index).map(|l| l.medium.clone()) else { return Ok(()) };
+        if let Medium::Serial { device, baud } = &medium {
+            let line = Line::open(device, *baud).map_err(|source| Error::Serial { medium: medium.to_string(), source })?;
+            if let Some(link) = self.links.get_mut(index) {
+                link.serial = Some(line);
+            }
+            return Ok(());
+        }
         let port = self.port_of(&medium);
         let interface = medium.link().to_owned();
         let name = medium.to_string();
@@ -291,29 +328,36 @@ impl Media {
             return Err(Error::NoInterface { medium: name, interface });
         };
         let sender = sending(&medium, &interface).map_err(failed)?;
-        let to = match &medium {
-            Medium::Ucast { peer, .. } => *peer,
-            Medium::Mcast { group, .. } => *group,
-            Medium::Bcast { .. } => match broadcast_address(&interface) {
-                Some(address) => address,
+        let v6 = is_v6(&medium);
+        let to: SocketAddr = match &medium {
+            Medium::Ucast { peer, .. } => SocketAddrV4::new(*peer, port).into(),
+            Medium::Mcast { group, .. } => SocketAddrV4::new(*group, port).into(),
+            Medium::Ucast6 { peer, .. } => SocketAddrV6::new(*peer, port, 0, scope(*peer, device)).into(),
+            Medium::Mcast6 { group, .. } => SocketAddrV6::new(*group, port, 0, device).into(),
+            Medium::Bcast { .. } | Medium::Serial { .. } => match broadcast_address(&interface) {
+                Some(address) => SocketAddrV4::new(address, port).into(),
                 None => return Err(Error::NoBroadcast { medium: name, interface }),
             },
         };
-        let key = (interface.clone(), port);
+        let key = (interface.clone(), port, v6);
         if !self.receivers.contains_key(&key) {
-            let socket = receiving(&interface, port).map_err(failed)?;
+            let socket = receiving(&interface, port, v6).map_err(failed)?;
             self.receivers.insert(key.clone(), Receiver { socket, index: device });
         }
-        if let (Medium::Mcast { group, .. }, Some(receiver)) = (&medium, self.receivers.get(&key)) {
-            let joined =
-                socket2::SockRef::from(&receiver.socket).join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(device));
+        if let Some(receiver) = self.receivers.get(&key) {
+            let socket = socket2::SockRef::from(&receiver.socket);
+            let joined = match &medium {
+                Medium::Mcast { group, .. } => socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(device)),
+                Medium::Mcast6 { group, .. } => socket.join_multicast_v6(group, device),
+                _ => Ok(()),
+            };
             match joined {
                 Err(e) if e.raw_os_error() != Some(libc::EADDRINUSE) => return Err(failed(e)),
                 _ => {}
             }
         }
         if let Some(link) = self.links.get_mut(index) {
-            link.sender = Some(Sender { socket: sender, to: SocketAddrV4::new(to, port).into() });
+            link.sender = Some(Sender { socket: sender, to: to.into() });
         }
         Ok(())
     }
@@ -321,11 +365,14 @@ impl Media {
 
 /// A socket to send with: any port, the given interface.
 fn sending(medium: &Medium, interface: &str) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    let domain = if is_v6(medium) { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.bind_device(Some(interface.as_bytes()))?;
-    socket.set_tos_v4(LOW_DELAY)?;
+    if domain == Domain::IPV4 {
+        socket.set_tos_v4(LOW_DELAY)?;
+    }
     match medium {
-        Medium::Ucast { .. } => socket.set_ttl_v4(TTL)?,
+        Medium::Ucast { .. } | Medium::Serial { .. } => socket.set_ttl_v4(TTL)?,
         Medium::Bcast { .. } => {
             socket.set_broadcast(true)?;
             socket.set_ttl_v4(TTL)?;
@@ -334,6 +381,11 @@ fn sending(medium: &Medium, interface: &str) -> io::Result<Socket> {
             socket.set_multicast_ttl_v4(u32::from(*ttl))?;
             socket.set_multicast_loop_v4(*looped)?;
         }
+        Medium::Ucast6 { .. } => socket.set_unicast_hops_v6(TTL)?,
+        Medium::Mcast6 { hops, looped, .. } => {
+            socket.set_multicast_hops_v6(u32::from(*hops))?;
+            socket.set_multicast_loop_v6(*looped)?;
+        }
     }
     socket.set_nonblocking(true)?;
     Ok(socket)
@@ -341,12 +393,26 @@ fn sending(medium: &Medium, interface: &str) -> io::Result<Socket> {
 
 /// A socket that receives whatever comes to the port over the interface. No SO_REUSEADDR: two receivers of one port on one
 /// interface would steal each other's datagrams, and a second daemon has to be told that the port is taken.
-fn receiving(interface: &str, port: u16) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+fn receiving(interface: &str, port: u16, v6: bool) -> io::Result<UdpSocket> {
+    let (domain, any) =
+        if v6 { (Domain::IPV6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)) } else { (Domain::IPV4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)) };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if v6 {
+        socket.set_only_v6(true)?;
+    }
     socket.bind_device(Some(interface.as_bytes()))?;
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
+    socket.bind(&SocketAddr::new(any, port).into())?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
+}
+
+fn is_v6(medium: &Medium) -> bool {
+    matches!(medium, Medium::Ucast6 { .. } | Medium::Mcast6 { .. })
+}
+
+/// A link-local address means nothing without its interface.
+fn scope(address: Ipv6Addr, device: u32) -> u32 {
+    if address.is_unicast_link_local() { device } else { 0 }
 }
 
 fn interface_index(name: &str) -> Option<u32> {
@@ -382,7 +448,20 @@ mod tests {
         assert_eq!(media.send(b"hello"), []);
         let mut buffer = [0; 100];
         let from = media.recv(&mut buffer).await;
-        assert_eq!((from.link, from.address, buffer.get(..from.len)), (0, Ipv4Addr::LOCALHOST, Some(&b"hello"[..])));
+        let localhost = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        assert_eq!((from.link, from.address, buffer.get(..from.len)), (0, localhost, Some(&b"hello"[..])));
+    }
+
+    #[tokio::test]
+    async fn both_families_share_interface_and_port() {
+        let six = Medium::Ucast6 { interface: "lo".to_owned(), peer: Ipv6Addr::LOCALHOST };
+        let (mut media, notices) = Media::open(&[ucast("lo"), six], free_port()).unwrap();
+        assert_eq!(notices, []);
+        assert_eq!(media.send(b"hello"), []);
+        let mut buffer = [0; 100];
+        let mut links = [media.recv(&mut buffer).await.link, media.recv(&mut buffer).await.link];
+        links.sort_unstable();
+        assert_eq!(links, [0, 1]);
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! A world of two or three machines for the cluster core: one queue of events, a network with faults, resource groups that
+//! A world of two to five machines for the cluster core: one queue of events, a network with faults, resource groups that
 //! take time, and the rules that must always hold. Everything follows from the seed.
 
 use std::collections::{BinaryHeap, VecDeque};
@@ -112,6 +112,8 @@ pub(crate) struct World {
     /// Chance of a failed start in percent.
     pub(crate) failing_starts: u64,
     pub(crate) failed_starts: u64,
+    /// A group whose start fails on the first machine.
+    pub(crate) failing_group: Option<usize>,
     /// `cut[from][to]`
     pub(crate) cut: Vec<Vec<bool>>,
     /// Until when two owners of a group cannot be helped: a machine could not hear another, or slept.
@@ -147,6 +149,7 @@ impl World {
             weather: Weather { delay: 1_000, ..Weather::default() },
             failing_starts: 0,
             failed_starts: 0,
+            failing_group: None,
             cut: vec![vec![false; nodes]; nodes],
             blind_until: 0,
             trace: false,
@@ -156,6 +159,11 @@ impl World {
             order: 0,
             links,
         }
+    }
+
+    /// The machine speaks to others in Heartbeat's words only.
+    pub(crate) fn speak_plainly(&mut self, on: usize) {
+        self.machines[on].settings.extensions = false;
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -292,7 +300,8 @@ impl World {
                 self.push(self.now + KEEPALIVE, What::Script { on, run, id, group, verb });
             }
             What::Script { on, id, group, verb, .. } => {
-                let fails = verb == Verb::Start && self.chance.percent(self.failing_starts);
+                let broken = on == 0 && self.failing_group == Some(group.0);
+                let fails = verb == Verb::Start && (self.chance.percent(self.failing_starts) || broken);
                 let outcome = if fails { Outcome::Failed("out of luck".into()) } else { Outcome::Done };
                 self.failed_starts += u64::from(fails);
                 let runs = verb == Verb::Start && !fails;
@@ -465,7 +474,7 @@ fn sequence(packet: &[u8]) -> Option<u64> {
 }
 
 fn settings(me: usize, nodes: usize, groups: &[usize], failback: Failback, links: usize) -> Settings {
-    let names: Vec<String> = ["alpha", "beta", "gamma"].iter().take(nodes).map(|n| (*n).to_owned()).collect();
+    let names: Vec<String> = ["alpha", "beta", "gamma", "delta", "epsilon"].iter().take(nodes).map(|n| (*n).to_owned()).collect();
     let group = |(i, node): (usize, &usize)| {
         let word = format!("10.0.0.{}", i + 1);
         let resource = Resource { word: word.clone(), script: "IPaddr".into(), args: vec![word] };
@@ -487,6 +496,7 @@ fn settings(me: usize, nodes: usize, groups: &[usize], failback: Failback, links
         keys: Keys { active: 1, keys: vec![Key { number: 1, method: Method::Crc, secret: Vec::new() }] },
         groups: groups.iter().enumerate().map(group).collect(),
         builtin: true,
+        extensions: true,
         msgfmt: MsgFmt::Netstring,
         max_rexmit_delay: Duration::from_millis(250),
         log_badpack: true,

@@ -5,12 +5,13 @@
 //! Heartbeat 3.0.6; with more nodes a group belongs to the first live node from its preferred one on, in `ha.cf`'s order.
 
 mod groups;
+mod heal;
 mod legacy;
 mod ownership;
 mod sets;
 mod standby;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::cluster::io::{ActionId, Command, GroupId, GroupView, Mono, Now, Outcome, Output, Set};
@@ -71,6 +72,8 @@ pub(super) struct Other {
     pub(super) reported: bool,
     /// It has spoken of resources in its present run. Its status may still be on the way.
     spoken: bool,
+    /// It has just started and holds nothing (said by our like only).
+    starts: bool,
     /// Number of the message that said so: older ones that come late are not believed.
     pub(super) newest: u64,
 }
@@ -97,6 +100,12 @@ pub(super) struct Takeover {
     doubles: BTreeMap<GroupId, Mono>,
     /// What `auto_failback legacy` needs.
     legacy: Legacy,
+    /// Groups are named one by one on the wire.
+    exact: bool,
+    /// Nodes that were believed dead and have been alive, until nothing is held twice.
+    healing: BTreeSet<usize>,
+    /// Whose report the next report of ours asks for.
+    ask_report_of: Option<String>,
     /// That another node has another mode was told.
     told_mode: bool,
 }
@@ -116,6 +125,9 @@ impl Takeover {
             orphans: BTreeMap::new(),
             doubles: BTreeMap::new(),
             legacy: Legacy::default(),
+            exact: false,
+            healing: BTreeSet::new(),
+            ask_report_of: None,
             told_mode: false,
         }
     }
@@ -135,7 +147,7 @@ impl Takeover {
 
     /// This node has become active.
     pub(super) fn joined(&mut self, cx: &mut Cx<'_>) {
-        if self.phase == Phase::Waiting && is_legacy(cx) {
+        if self.phase == Phase::Waiting && self.legacy_mode(cx) {
             self.phase = Phase::Stable;
         } else if self.phase == Phase::Waiting {
             self.phase = Phase::Starting;
@@ -168,9 +180,11 @@ impl Takeover {
             other.stable = false;
             other.reported = false;
             other.spoken = false;
+            other.starts = false;
             other.newest = 0;
         }
         self.cancel_deal(cx, node);
+        self.healing.remove(&node);
         self.legacy.forget(node);
         cx.timers.set_once(Timer::AskLegacy, cx.mono());
         let groups = &cx.settings.groups;
@@ -184,6 +198,9 @@ impl Takeover {
             return;
         }
         cx.say(Message::new("stonith").with("node", members.name(node)).with("result", "unneeded"));
+        if self.heals(cx, members, node) {
+            return;
+        }
         cx.voice.warn("Deadtime value may be too small.");
         cx.timers.set_once(Timer::Partition, cx.after(PARTITION));
     }
@@ -204,7 +221,7 @@ impl Takeover {
         if let Some(other) = self.others.get_mut(from).filter(|_| SPEAKS_OF_RESOURCES.contains(&message.kind())) {
             other.spoken = true;
         }
-        if is_legacy(cx) {
+        if self.legacy_mode(cx) {
             return self.heard_legacy(cx, members, heard);
         }
         match message.kind() {
@@ -217,7 +234,10 @@ impl Takeover {
                 }
                 self.report(cx, None);
             }
-            "resource" => self.resource(cx, members, heard),
+            "resource" => {
+                self.resource(cx, members, heard);
+                self.answer_heal(cx, members, from, message);
+            }
             "ask_resources" if !self.is_leaving() => self.asked(cx, members, heard),
             "hb_takeover" => self.take_over_asked(cx, members, from, message),
             "ip-request" if !self.told_mode => {
@@ -233,7 +253,7 @@ impl Takeover {
     /// A request of the administrator.
     pub(super) fn command(&mut self, cx: &mut Cx<'_>, members: &Members, command: Command) {
         match command {
-            Command::Standby(_) | Command::Takeover(_) if is_legacy(cx) => {
+            Command::Standby(_) | Command::Takeover(_) if self.legacy_mode(cx) => {
                 cx.voice.warn("Standby mode only implemented when nice_failback on");
             }
             Command::Standby(set) => {
@@ -288,7 +308,7 @@ impl Takeover {
             }
             Timer::Standby => self.deal_expired(cx),
             // `settle` asks for it again.
-            Timer::StartFailed(_) if is_legacy(cx) => {}
+            Timer::StartFailed(_) if self.legacy_mode(cx) => {}
             Timer::StartFailed(group) => self.pass_on(cx, members, group),
             Timer::StopAgain(group) => self.slots.stop_again(group),
             Timer::AskLegacy => self.ask_legacy_again(cx),
@@ -305,10 +325,11 @@ impl Takeover {
 
     /// Applies every rule that does not answer one message. Called after each input.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        self.look_who_understands(cx, members);
         match self.phase {
             Phase::Gone => return,
             Phase::Leaving(after, said) => {
-                if is_legacy(cx) {
+                if self.legacy_mode(cx) {
                     self.settle_legacy(cx, members);
                 }
                 if !said && self.slots.all_stopped() {
@@ -320,7 +341,7 @@ impl Takeover {
                     self.leave(cx, after);
                 }
             }
-            Phase::Stable if is_legacy(cx) => {
+            Phase::Stable if self.legacy_mode(cx) => {
                 if let Some(after) = self.pending.filter(|_| self.slots.calm()) {
                     self.leave(cx, after);
                 }
@@ -345,6 +366,11 @@ impl Takeover {
             }
         }
         self.slots.pump(cx);
+    }
+
+    /// `auto_failback legacy`.
+    fn legacy_mode(&self, cx: &Cx<'_>) -> bool {
+        cx.settings.failback == Failback::Legacy
     }
 
     /// Whether resources are at rest everywhere.
@@ -404,6 +430,7 @@ impl Takeover {
         if message.text("isstable").is_some() {
             self.deal_partner_is(cx, from, stable);
         }
+        self.annotated(from, message);
         if completed {
             cx.voice.info("remote resource transition completed.");
             if self.phase != Phase::Waiting {
@@ -418,7 +445,7 @@ impl Takeover {
         let many = cx.settings.nodes.len() > 2;
         let stable = self.at_rest(many);
         self.told_stable = stable;
-        if is_legacy(cx) {
+        if self.legacy_mode(cx) {
             return;
         }
         let mut message = Message::new("resource")
@@ -428,10 +455,8 @@ impl Takeover {
         if let Some(info) = info {
             message = message.with("info", info);
         }
-        if many {
-            message = message.with(sets::LIST, sets::list(&claimed));
-        }
-        cx.say(message);
+        let message = self.annotate(message, &claimed);
+        cx.say(self.ask_report(message));
     }
 
     /// What `isstable` says.
@@ -506,6 +531,7 @@ impl Takeover {
         self.slots.forgive();
         // Whose turn it is has changed.
         self.orphans.clear();
+        self.healing.remove(&node);
         self.legacy.forget(node);
         self.cancel_deal(cx, node);
     }
@@ -534,7 +560,3 @@ impl Takeover {
 
 /// Message types by which a node shows that it takes part in what happens to resources.
 const SPEAKS_OF_RESOURCES: [&str; 4] = ["starting", "resource", "ip-request", "ip-request-resp"];
-
-fn is_legacy(cx: &Cx<'_>) -> bool {
-    cx.settings.failback == Failback::Legacy
-}

@@ -28,6 +28,8 @@ impl Takeover {
         if alone {
             // `adopt` takes everything and tells it in one message: of two, a node that is about to join might hear one.
             self.become_stable(cx, members);
+        } else if self.all_start(members) {
+            self.take_local(cx, members);
         } else if told && cx.settings.nodes.len() > 2 {
             // What they said may be of different moments: `adopt` looks twice.
             self.become_stable(cx, members);
@@ -126,17 +128,18 @@ impl Takeover {
             return;
         }
         let now = cx.mono();
-        let patience = cx.settings.deadtime + DOUBLE;
         let mut released = false;
         for (i, settings) in cx.settings.groups.iter().enumerate() {
             let group = GroupId(i);
             let claimed = self.slots.get(group).is_some_and(|s| s.claimed);
-            let other = self.partners(members).find(|(_, o)| o.stable && o.reported && o.held.contains(&group));
+            let other =
+                self.partners(members).find(|(n, o)| (o.stable || self.is_healing(*n)) && o.reported && o.held.contains(&group));
             let (true, Some(node)) = (claimed, other.map(|(n, _)| n)) else {
                 self.doubles.remove(&group);
                 continue;
             };
             let own = settings.node == cx.settings.me;
+            let patience = if self.is_healing(node) { Duration::ZERO } else { cx.settings.deadtime + DOUBLE };
             let since = *self.doubles.entry(group).or_insert_with(|| {
                 cx.voice.error(format!("Both machines own {} resources!", if own { "our" } else { "foreign" }));
                 now
@@ -149,6 +152,7 @@ impl Takeover {
                 released = true;
             }
         }
+        self.end_healing();
         if released {
             self.withdraw(cx);
             self.report(cx, None);
@@ -170,7 +174,7 @@ impl Takeover {
 
     /// Tells that the dead node's groups run here.
     pub(super) fn tell_mach_down(&mut self, cx: &mut Cx<'_>) {
-        if !self.mach_down || !self.slots.calm() || cx.settings.nodes.len() > 2 {
+        if !self.mach_down || !self.slots.calm() || self.exact {
             return;
         }
         self.mach_down = false;
@@ -188,8 +192,7 @@ impl Takeover {
         }
         let own = cx.settings.groups.get(group.0).is_some_and(|g| g.node == cx.settings.me);
         let set = Set::of(own, !own);
-        let groups =
-            if cx.settings.nodes.len() > 2 { Groups::from([group]) } else { sets::expand(cx.settings, set, &cx.settings.me) };
+        let groups = if self.exact { Groups::from([group]) } else { sets::expand(cx.settings, set, &cx.settings.me) };
         self.try_ask(cx, members, set, groups);
     }
 

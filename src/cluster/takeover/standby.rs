@@ -234,10 +234,10 @@ impl Takeover {
         self.report(cx, None);
     }
 
-    /// With more than two nodes the word is not enough: whom it concerns and which groups is said as well.
+    /// With more than two nodes, or with one of our like, groups move singly: whom it concerns and which groups is said as well.
     fn say_ask(&self, cx: &mut Cx<'_>, members: &Members, deal: &Deal, info: &str) {
         let message = Message::new("ask_resources").with("rsc_hold", deal.set.word()).with("info", info);
-        if cx.settings.nodes.len() > 2 {
+        if self.exact {
             cx.say(message.with("dest", members.name(deal.with)).with(sets::LIST, sets::list(&deal.groups)));
         } else {
             cx.say(message);

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::line::Line;
-use super::{Diagnostic, Medium, Ping, Reader, Span, Spanned};
+use super::{Diagnostic, Medium, Ping, Reader, Spanned};
 
 impl Reader<'_> {
     pub(super) fn medium(&mut self, line: &Line<'_>) {
@@ -31,13 +31,11 @@ impl Reader<'_> {
     /// Directives of which each value is a link or a node of its own.
     fn one(&mut self, name: &str, word: Spanned<String>) {
         match name {
-            "serial" => self.unavailable(
-                word.span,
-                &format!("serial {}", word.value),
-                "remove the line, and have another ucast, bcast or mcast link in its place",
-            ),
-            "ping6" => self.unavailable(word.span, &format!("ping6 {}", word.value), "name an IPv4 address with `ping`"),
-            "ping" => self.file.ping.push(Ping { name: word.clone(), hosts: vec![word], group: false }),
+            "serial" => {
+                let span = word.span;
+                self.file.media.push(Spanned::new(Medium::Serial { device: word.value }, span));
+            }
+            "ping" | "ping6" => self.file.ping.push(Ping { name: word.clone(), hosts: vec![word], group: false }),
             _ => {
                 let span = word.span;
                 self.file.media.push(Spanned::new(Medium::Bcast { interface: word.value }, span));
@@ -76,67 +74,87 @@ impl Reader<'_> {
         }
     }
 
+    /// `mcast IF GROUP PORT TTL LOOP`; `mcast6` has the same fields.
     fn mcast(&mut self, line: &Line<'_>) {
-        let fields = line.fields();
         let expected = "expected mcast INTERFACE GROUP PORT TTL LOOP, such as mcast eth0 239.0.0.43 694 1 0";
-        let (interface, place) = fields.first().map_or((String::new(), line.span()), |f| (f.value.clone(), f.span));
-        let missing = ["interface", "mcast address", "port", "ttl", "loop"];
-        if let Some(what) = missing.get(fields.len()) {
-            let what = format!("glib: mcast [{interface}] missing {what}");
-            self.found.push(Diagnostic::error(line.span(), what).hint(expected));
-            return;
-        }
-        let [_, group, port, ttl, looped, ..] = fields.as_slice() else { return };
-        let before = self.found.len();
+        let Some((interface, fields)) = self.mcast_fields(line, expected) else { return };
+        let [place, group, rest @ ..] = fields.as_slice() else { return };
         let address = group.value.parse::<Ipv4Addr>().ok().filter(Ipv4Addr::is_multicast);
         if address.is_none() {
             let what = format!("glib: mcast [{interface}] bad addr [{}]", group.value);
             self.found.push(Diagnostic::error(group.span, what).hint("expected an address from 224.0.0.0 to 239.255.255.255"));
         }
-        let number = |word: &Spanned<String>, most: u16| super::value::number(&word.value, 0..=most);
-        let port_number = number(port, u16::MAX).filter(|p| *p > 0);
-        if port_number.is_none() {
-            self.error(port.span, format!("glib:  mcast [{interface}] bad port [{}]", port.value));
-        }
-        let hops = number(ttl, 4).and_then(|n| u8::try_from(n).ok());
-        if hops.is_none() {
-            let what = format!("glib:  mcast [{interface}] bad ttl [{}]", ttl.value);
-            self.found.push(Diagnostic::error(ttl.span, what).hint("expected 0 to 4"));
-        }
-        let own = number(looped, 1);
-        if own.is_none() {
-            let what = format!("glib:  mcast [{interface}] bad loop [{}]", looped.value);
-            self.found.push(Diagnostic::error(looped.span, what).hint("expected 0 or 1"));
-        }
-        if let (Some(group), Some(port), Some(ttl), Some(own), true) =
-            (address, port_number, hops, own, before == self.found.len())
-        {
-            self.file.media.push(Spanned::new(Medium::Mcast { interface, group, port, ttl, looped: own == 1 }, place));
-        }
-    }
-
-    fn ucast6(&mut self, line: &Line<'_>) {
-        let fields = line.fields();
-        let interface = fields.first().map_or("", |f| f.value.as_str());
-        match fields.get(1) {
-            None => self.error(line.span(), format!("glib: ucast6 [{interface}] missing ucast6 address")),
-            Some(_) => self.no_ipv6(line.span(), "ucast6", "ucast"),
+        if let (Some((port, ttl, looped)), Some(group)) = (self.mcast_numbers("mcast", &interface, rest, 4), address) {
+            self.file.media.push(Spanned::new(Medium::Mcast { interface, group, port, ttl, looped }, place.span));
         }
     }
 
     fn mcast6(&mut self, line: &Line<'_>) {
-        let fields = line.fields();
-        let interface = fields.first().map_or("", |f| f.value.as_str());
-        match fields.get(1) {
-            None => self.error(line.span(), format!("glib: mcast6 [{interface}] missing mcast6 address")),
-            Some(group) if !group.value.parse::<Ipv6Addr>().is_ok_and(|a| a.is_multicast()) => {
-                self.error(group.span, format!("glib:  mcast6 [{interface}] bad addr [{}]", group.value));
-            }
-            Some(_) => self.no_ipv6(line.span(), "mcast6", "mcast"),
+        let expected = "expected mcast6 INTERFACE GROUP PORT HOPS LOOP, such as mcast6 eth0 ff02::43 694 1 0";
+        let Some((interface, fields)) = self.mcast_fields(line, expected) else { return };
+        let [place, group, rest @ ..] = fields.as_slice() else { return };
+        let address = group.value.parse::<Ipv6Addr>().ok().filter(Ipv6Addr::is_multicast);
+        if address.is_none() {
+            self.error(group.span, format!("glib:  mcast6 [{interface}] bad addr [{}]", group.value));
+        }
+        if let (Some((port, hops, looped)), Some(group)) = (self.mcast_numbers("mcast6", &interface, rest, 255), address) {
+            self.file.media.push(Spanned::new(Medium::Mcast6 { interface, group, port, hops, looped }, place.span));
         }
     }
 
-    fn no_ipv6(&mut self, span: Span, name: &str, instead: &str) {
-        self.unavailable(span, name, &format!("use `{instead}` with IPv4 addresses"));
+    /// The interface's name and all five fields.
+    fn mcast_fields(&mut self, line: &Line<'_>, expected: &str) -> Option<(String, Vec<Spanned<String>>)> {
+        let fields = line.fields();
+        let name = line.name.value.as_str();
+        let interface = fields.first().map_or("", |f| f.value.as_str()).to_owned();
+        let address = format!("{name} address");
+        let missing = ["interface", &address, "port", "ttl", "loop"];
+        if let Some(what) = missing.get(fields.len()) {
+            let what = format!("glib: {name} [{interface}] missing {what}");
+            self.found.push(Diagnostic::error(line.span(), what).hint(expected));
+            return None;
+        }
+        Some((interface, fields))
+    }
+
+    /// Port, time to live and loop.
+    fn mcast_numbers(
+        &mut self,
+        name: &str,
+        interface: &str,
+        fields: &[Spanned<String>],
+        farthest: u16,
+    ) -> Option<(u16, u8, bool)> {
+        let [port, ttl, looped, ..] = fields else { return None };
+        let number = |word: &Spanned<String>, most: u16| super::value::number(&word.value, 0..=most);
+        let port_number = number(port, u16::MAX).filter(|p| *p > 0);
+        if port_number.is_none() {
+            self.error(port.span, format!("glib:  {name} [{interface}] bad port [{}]", port.value));
+        }
+        let hops = number(ttl, farthest).and_then(|n| u8::try_from(n).ok());
+        if hops.is_none() {
+            let what = format!("glib:  {name} [{interface}] bad ttl [{}]", ttl.value);
+            self.found.push(Diagnostic::error(ttl.span, what).hint(format!("expected 0 to {farthest}")));
+        }
+        let own = number(looped, 1);
+        if own.is_none() {
+            let what = format!("glib:  {name} [{interface}] bad loop [{}]", looped.value);
+            self.found.push(Diagnostic::error(looped.span, what).hint("expected 0 or 1"));
+        }
+        Some((port_number?, hops?, own? == 1))
+    }
+
+    fn ucast6(&mut self, line: &Line<'_>) {
+        let mut fields = line.fields().into_iter();
+        match (fields.next(), fields.next()) {
+            (Some(interface), Some(host)) => {
+                self.file.media.push(Spanned::new(Medium::Ucast6 { interface: interface.value, host }, interface.span));
+            }
+            (interface, _) => {
+                let interface = interface.map_or(String::new(), |i| i.value);
+                let d = Diagnostic::error(line.span(), format!("glib: ucast6 [{interface}] missing ucast6 address"));
+                self.found.push(d.hint("expected ucast6 INTERFACE HOST"));
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ mod medium;
 mod option;
 mod value;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::diag::{Diagnostic, Span, Spanned};
@@ -38,6 +38,8 @@ pub struct File {
     pub hopfudge: Option<Spanned<u8>>,
     /// `udpport`.
     pub udpport: Option<Spanned<u16>>,
+    /// `baud`.
+    pub baud: Option<Spanned<u32>>,
     /// The links, in the order written; may have duplicates.
     pub media: Vec<Spanned<Medium>>,
     /// `ping` and `ping_group`.
@@ -76,6 +78,8 @@ pub struct File {
     pub apiauth: Vec<ApiAuth>,
     /// `env`, in the order written.
     pub env: Vec<(String, String)>,
+    /// `#lvs-ha: extensions on|off`.
+    pub extensions: Option<Spanned<bool>>,
     /// `#lvs-ha: builtin on|off`.
     pub builtin: Option<Spanned<bool>>,
     /// The last value of each option, as written, for those who ask (`cl_status hbparameter`).
@@ -96,6 +100,31 @@ pub enum Medium {
         interface: String,
         /// Address or name.
         host: Spanned<String>,
+    },
+    /// `ucast6 IF HOST`.
+    Ucast6 {
+        /// The interface.
+        interface: String,
+        /// Address or name.
+        host: Spanned<String>,
+    },
+    /// `mcast6 IF GROUP PORT HOPS LOOP`.
+    Mcast6 {
+        /// The interface.
+        interface: String,
+        /// The group.
+        group: Ipv6Addr,
+        /// The port.
+        port: u16,
+        /// Hop limit.
+        hops: u8,
+        /// Whether this host receives its own packets.
+        looped: bool,
+    },
+    /// `serial DEVICE`.
+    Serial {
+        /// The device.
+        device: String,
     },
     /// `mcast IF GROUP PORT TTL LOOP`.
     Mcast {
@@ -204,10 +233,14 @@ impl Reader<'_> {
                 Some(on) => self.file.builtin = Some(Spanned::new(on, word.span)),
                 None => self.illegal("builtin", word, "on or off"),
             },
-            ("builtin", None) => self.no_value(line),
+            ("extensions", Some(word)) => match value::truth(&word.value) {
+                Some(on) => self.file.extensions = Some(Spanned::new(on, word.span)),
+                None => self.illegal("extensions", word, "on or off"),
+            },
+            ("builtin" | "extensions", None) => self.no_value(line),
             (name, _) => {
                 let what = format!("Illegal directive [#lvs-ha: {name}] in {}", self.shown);
-                self.found.push(Diagnostic::error(line.name.span, what).hint("known: builtin"));
+                self.found.push(Diagnostic::error(line.name.span, what).hint("known: builtin, extensions"));
             }
         }
     }

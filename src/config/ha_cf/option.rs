@@ -65,6 +65,7 @@ const OTHERS: &[&str] = &[
     "ucast6",
     "mcast",
     "mcast6",
+    "ping6",
     "respawn",
     "failfast",
     "apiauth",
@@ -158,7 +159,9 @@ impl Reader<'_> {
                 }
             },
             "baud" => {
-                if !matches!(text, "9600" | "19200" | "38400" | "57600" | "115200" | "230400" | "460800") {
+                if matches!(text, "9600" | "19200" | "38400" | "57600" | "115200" | "230400" | "460800") {
+                    self.file.baud = number(text, 1..=u32::MAX).map(|n| Spanned::new(n, span));
+                } else {
                     self.error(span, format!("heartbeat: invalid baudrate [{text}] specified."));
                 }
             }

@@ -96,10 +96,8 @@ const REFUSED: &[&str] = &[
     "ping_group g",
     "ucast",
     "mcast",
-    "serial /dev/ttyS0",
-    "mcast6 eth0 ff02::1 694 1 0",
-    "ucast6 eth0 fe80::1",
-    "ping6 ::1",
+    "mcast6 eth0 10.0.0.1 694 1 0",
+    "ucast6 eth0",
     "stonith meatware /etc/ha.d/meatware",
     "stonith external/ssh /etc/x",
     "stonith_host alpha meatware beta",
@@ -128,6 +126,10 @@ const WARNED: &[(&str, &str)] = &[
 
 /// Lines that are used, or accepted because the original does nothing with them either.
 const ACCEPTED: &[&str] = &[
+    "serial /dev/ttyS0",
+    "mcast6 eth0 ff02::1 694 1 0",
+    "ucast6 eth0 fe80::1",
+    "ping6 ::1",
     "",
     "   # a comment",
     "keepalive 200ms # often",

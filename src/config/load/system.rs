@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::net::{IpAddr, ToSocketAddrs as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use nix::net::if_::if_nametoindex;
@@ -79,6 +79,10 @@ impl Lookup for System {
 
     fn executable(&self, path: &str) -> bool {
         std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    }
+
+    fn terminal(&self, path: &str) -> bool {
+        std::fs::metadata(path).is_ok_and(|m| m.file_type().is_char_device())
     }
 
     fn directory(&self, path: &str) -> bool {

@@ -7,7 +7,7 @@
 //! ```
 
 use std::collections::{BTreeSet, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -145,7 +145,9 @@ impl Core {
                 biased;
                 origin = self.media.recv(&mut buffer) => {
                     row += 1;
-                    self.source(origin.address);
+                    if let Some(IpAddr::V4(address)) = origin.address {
+                        self.source(address);
+                    }
                     let bytes = buffer.get(..origin.len).unwrap_or_default().to_vec();
                     node.handle(self.now(), Input::Packet { link: LinkId(origin.link), bytes });
                 }

@@ -170,7 +170,7 @@ impl Edge {
             let mut known = sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
             known.extend(self.settings.media.iter().filter_map(|m| match m {
                 Medium::Ucast { peer, .. } => Some(*peer),
-                Medium::Bcast { .. } | Medium::Mcast { .. } => None,
+                _ => None,
             }));
             for ip in known {
                 self.vips.learn(ip, &ip.to_string()).await;

@@ -92,6 +92,7 @@ impl Resolver<'_> {
             rtprio: value(&cf.realtime, true).then(|| value(&cf.rtprio, 1)),
             respawn: Vec::new(),
             builtin: value(&cf.builtin, true),
+            extensions: value(&cf.extensions, true),
             env: cf.env.clone(),
             parameters,
         })
