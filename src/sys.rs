@@ -48,3 +48,22 @@ pub fn host_name(addr: IpAddr) -> Option<String> {
     let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| error == 0)?;
     Some(name.to_string_lossy().into_owned())
 }
+
+/// Lets the child of `command` run as this user, with exactly these groups.
+pub fn become_user(
+    command: &mut std::process::Command,
+    uid: nix::unistd::Uid,
+    gid: nix::unistd::Gid,
+    groups: Vec<nix::unistd::Gid>,
+) {
+    use std::os::unix::process::CommandExt;
+    let change = move || {
+        nix::unistd::setgroups(&groups)?;
+        nix::unistd::setgid(gid)?;
+        nix::unistd::setuid(uid)?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes three system calls on values that were made before; it allocates
+    // nothing and takes no lock.
+    unsafe { command.pre_exec(change) };
+}

@@ -13,7 +13,7 @@ use lvs_ha::cluster::Node;
 use lvs_ha::cluster::io::{Command, Identity, Input, LinkId, Mono, Now, Outcome, Output, Set, Verb};
 use lvs_ha::cluster::wire::{Kind, Message, decode};
 use lvs_ha::config::settings::{
-    Failback, GenerationFrom, Group, Key, Keys, LogTargets, Medium, Method, MsgFmt, Resource, Settings,
+    Failback, GenerationFrom, Group, Key, Keys, Local, LogTargets, Medium, Method, MsgFmt, Resource, Settings,
 };
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ fn settings(me: &str, failback: Failback) -> Settings {
         generation: GenerationFrom::File,
         log: LogTargets::default(),
         rtprio: None,
-        respawn: Vec::new(),
+        local: Local::default(),
         env: Vec::new(),
         parameters: Vec::new(),
     }
@@ -295,7 +295,7 @@ impl Stage {
                 }
                 Output::Exit => "exit".to_owned(),
                 Output::Restart { after } => format!("restart after {after:?}"),
-                Output::Ping(_) | Output::Event(_) => continue,
+                Output::Ping(_) | Output::Event(_) | Output::Notify(_) | Output::Fence { .. } => continue,
             };
             self.said.push((self.now, line));
         }

@@ -13,6 +13,7 @@ const PURE: &[&str] = &[
     "checks/spec.rs",
     "checks/answer.rs",
     "agents/action.rs",
+    "agents/respawn.rs",
     "control/proto.rs",
     "status",
 ];

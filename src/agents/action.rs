@@ -46,6 +46,27 @@ pub enum Done {
     Running(bool),
 }
 
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// With this exit status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+    /// It was killed because its time was up.
+    TimedOut,
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "ended with {code}"),
+            Self::Killed(signal) => write!(f, "was killed by signal {signal}"),
+            Self::TimedOut => f.write_str("took too long and was killed"),
+        }
+    }
+}
+
 /// The next step of a [`Sequence`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {

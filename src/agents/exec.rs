@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 
+pub use super::action::How;
+
 /// Where scripts are looked up, in this order.
 pub const SCRIPT_DIRS: [&str; 2] = ["/etc/ha.d/resource.d", "/etc/init.d"];
 /// Time between SIGTERM and SIGKILL when a script has used up its limit.
@@ -31,6 +33,8 @@ pub struct Program {
     pub name: Option<String>,
     /// Its arguments.
     pub args: Vec<String>,
+    /// Its standard input.
+    pub input: Vec<u8>,
 }
 
 impl Program {
@@ -49,17 +53,6 @@ pub struct Ended {
     pub how: How,
     /// What it wrote to standard output and standard error, at most 64 KiB.
     pub output: String,
-}
-
-/// See [`Ended`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// With this exit status.
-    Exited(i32),
-    /// By this signal.
-    Killed(i32),
-    /// It was killed because its time was up.
-    TimedOut,
 }
 
 /// The script of that name: the first regular executable file.
@@ -87,9 +80,18 @@ pub async fn run(
         command.arg0(name);
     }
     command.args(&program.args).envs(env.iter().map(|(k, v)| (k, v)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
+        .stdin(if program.input.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
     let mut child = command.spawn()?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    if let Some(mut pipe) = child.stdin.take() {
+        let input = program.input.clone();
+        // A program that does not read it has no use for it.
+        tokio::spawn(async move { tokio::io::AsyncWriteExt::write_all(&mut pipe, &input).await });
+    }
     let kept = Arc::new(Mutex::new(String::new()));
     let readers = [
         child.stdout.take().map(|pipe| tokio::spawn(read(pipe, Arc::clone(&kept), Arc::clone(&line)))),
@@ -150,7 +152,7 @@ mod tests {
     use std::time::Instant;
 
     fn shell(script: &str) -> Program {
-        Program { path: "/bin/sh".into(), name: None, args: vec!["-c".into(), script.into()] }
+        Program { path: "/bin/sh".into(), name: None, args: vec!["-c".into(), script.into()], input: Vec::new() }
     }
 
     async fn run_quietly(script: &str, limit: Duration) -> Ended {

@@ -104,7 +104,9 @@ impl Runner {
             None => {
                 let dirs = SCRIPT_DIRS.map(Path::new);
                 match exec::find_script(&resource.script, &dirs) {
-                    Some(path) => self.program(Program { path, name: None, args: resource.args.clone() }, action).await,
+                    Some(path) => {
+                        self.program(Program { path, name: None, args: resource.args.clone(), input: Vec::new() }, action).await
+                    }
                     None => {
                         let why = format!("Cannot locate resource script {}", resource.script);
                         self.bad(&resource.word, action, why)

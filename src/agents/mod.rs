@@ -1,5 +1,5 @@
-//! Resources: what one is asked to do (`action`), how a script is run (`exec`), a whole group (`haresources`), and those
-//! that need no script (`builtin`).
+//! Resources: what one is asked to do (`action`), how a script is run (`exec`), a whole group (`haresources`), those that
+//! need no script (`builtin`), and whether a watched program is started again (`respawn`).
 //!
 //! Which node holds which group is decided elsewhere; here a group is started or stopped, and told how that went.
 
@@ -7,6 +7,7 @@ pub mod action;
 pub mod builtin;
 pub mod exec;
 pub mod haresources;
+pub mod respawn;
 
 use crate::cluster::io::Level;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cluster::wire::Message;
 use crate::config::settings::Failback;
 
 /// Monotonic time since the daemon started.
@@ -83,6 +84,13 @@ pub enum Input {
     },
     /// Somebody asks for something.
     Command(Command),
+    /// A program of this node has a message for the cluster; the control fields are added here.
+    Local(Message),
+    /// The answer to [`Output::Fence`].
+    Fenced {
+        /// The node's name.
+        node: String,
+    },
 }
 
 /// How starting or stopping a group ended.
@@ -138,6 +146,13 @@ pub enum Output {
     },
     /// Something worth a log line, a hook or a place in the status.
     Event(Event),
+    /// A message for the scripts of `rc.d`: its text fields, the type (`t`) among them.
+    Notify(Vec<(String, String)>),
+    /// Cut a dead node off before its groups are taken; answered by [`Input::Fenced`] once that has worked.
+    Fence {
+        /// The node's name.
+        node: String,
+    },
     /// Write this generation before anything else is sent (never asked for by a fresh node; by a restart after partition).
     Restart {
         /// Wait this long, then start anew as a new run.

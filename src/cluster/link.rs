@@ -55,6 +55,11 @@ impl Links {
         self.names.iter().cloned().zip(states.iter().map(Option::is_some)).collect()
     }
 
+    /// How many links are up to these nodes.
+    pub(super) fn up_to(&self, nodes: impl Iterator<Item = usize>) -> usize {
+        nodes.filter_map(|n| self.up.get(n)).flatten().filter(|l| l.is_some()).count()
+    }
+
     fn tell(&self, cx: &mut Cx<'_>, node: usize, link: usize, up: bool) {
         let node = cx.settings.nodes.get(node).cloned().unwrap_or_default();
         let link = self.names.get(link).cloned().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use crate::cluster::dice::Dice;
 use crate::cluster::io::{Identity, Input, Mono, NodeView, Now, Output, View};
+use crate::cluster::ipfail::Ipfail;
 use crate::cluster::membership::{Change, Members};
 use crate::cluster::reception::{Drops, Reception};
 use crate::cluster::takeover::Takeover;
@@ -25,6 +26,7 @@ pub struct Node {
     members: Members,
     reception: Reception,
     takeover: Takeover,
+    ipfail: Ipfail,
 }
 
 impl Node {
@@ -39,6 +41,7 @@ impl Node {
             members,
             reception: Reception::default(),
             takeover: Takeover::new(settings, now),
+            ipfail: Ipfail::default(),
             settings: settings.clone(),
             dice,
         };
@@ -72,12 +75,16 @@ impl Node {
                         }
                         _ => takeover.heard(&mut cx, members, &heard),
                     }
+                    cx.voice.notify(&heard.message);
+                    self.ipfail(now, |ipfail, cx, members, _| ipfail.heard(cx, members, &heard));
                 }
             }
             Input::PingReply { ping } => members.ping_reply(&mut cx, ping),
             Input::Load(load) => cx.voice.set_load(load),
             Input::ActionDone { id, outcome } => takeover.action_done(&mut cx, id, outcome),
             Input::Command(command) => takeover.command(&mut cx, members, command),
+            Input::Local(message) => takeover.local(&mut cx, members, message),
+            Input::Fenced { node } => takeover.fenced(&mut cx, &node),
         }
         self.follow(now);
     }
@@ -104,6 +111,9 @@ impl Node {
                 Timer::LinkDead(node, link) => members.links.silent(&mut cx, node, link),
                 Timer::AskNodes => members.ask_nodes(&mut cx),
                 Timer::Rexmit(node, seq) => Reception::ask_again(&mut cx, members, node, seq),
+                Timer::IpfailGiveUp | Timer::IpfailCompare => {
+                    self.ipfail(now, |ipfail, cx, members, takeover| ipfail.timer(cx, members, takeover, timer));
+                }
                 _ => takeover.timer(&mut cx, members, timer),
             }
             self.follow(now);
@@ -195,10 +205,18 @@ impl Node {
             }
         }
         takeover.settle(&mut cx, members);
+        self.ipfail(now, |ipfail, cx, members, takeover| ipfail.settle(cx, members, takeover));
+    }
+
+    fn ipfail(&mut self, now: Now, does: impl FnOnce(&mut Ipfail, &mut Cx<'_>, &Members, &mut Takeover)) {
+        let mut ipfail = std::mem::take(&mut self.ipfail);
+        let (mut cx, members, _, takeover) = self.parts(now);
+        does(&mut ipfail, &mut cx, members, takeover);
+        self.ipfail = ipfail;
     }
 
     fn parts(&mut self, now: Now) -> (Cx<'_>, &mut Members, &mut Reception, &mut Takeover) {
-        let Self { settings, voice, timers, dice, members, reception, takeover } = self;
+        let Self { settings, voice, timers, dice, members, reception, takeover, .. } = self;
         (Cx { now, settings, voice, timers, dice }, members, reception, takeover)
     }
 }

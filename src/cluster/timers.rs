@@ -39,6 +39,10 @@ pub(super) enum Timer {
     Ownership,
     /// Two seconds after a healed partition: give up everything.
     Partition,
+    /// This side sees fewer ping nodes: give resources away.
+    IpfailGiveUp,
+    /// Resources were in motion when ping nodes should have been compared.
+    IpfailCompare,
     /// The last heartbeats after `shutdone` have been sent.
     Exit,
 }

@@ -154,6 +154,30 @@ impl Voice {
         self.out.push_back(Output::Event(Event { level, subject, text: text.into() }));
     }
 
+    /// Hands a message to the scripts of `rc.d`, unless the daemon answers its type all by itself.
+    pub(super) fn notify(&mut self, message: &Message) {
+        const OURS: [&str; 10] = [
+            "status",
+            "starting",
+            "resource",
+            "ask_resources",
+            "shutdone",
+            "stonith",
+            "reqnodes",
+            "repnodes",
+            "ip-request",
+            "ip-request-resp",
+        ];
+        if OURS.contains(&message.kind()) || message.kind().starts_with("NS_") {
+            return;
+        }
+        let text = |f: &super::wire::Field| match f.kind {
+            Kind::Text => String::from_utf8(f.value.clone()).ok().map(|v| (f.name.clone(), v)),
+            _ => None,
+        };
+        self.out.push_back(Output::Notify(message.fields().iter().filter_map(text).collect()));
+    }
+
     pub(super) fn info(&mut self, text: impl Into<String>) {
         self.event(Level::Info, Subject::Cluster, text);
     }

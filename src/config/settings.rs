@@ -47,8 +47,8 @@ pub struct Settings {
     pub log: LogTargets,
     /// The heartbeat thread's real-time priority; `None`: `realtime off`.
     pub rtprio: Option<u8>,
-    /// Programs to start and watch.
-    pub respawn: Vec<Respawn>,
+    /// What the daemon does beside heartbeats.
+    pub local: Local,
     /// A built-in resource (IPaddr and its like) wins over a script of that name (`#lvs-ha: builtin`, on unless set off).
     pub builtin: bool,
     /// Speaks to other lvs-ha nodes in more than Heartbeat's words (`#lvs-ha: extensions`, on unless set off).
@@ -317,6 +317,19 @@ pub struct Resource {
     pub args: Vec<String>,
 }
 
+/// What the daemon does beside heartbeats: programs, fencing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Local {
+    /// Programs to start and watch.
+    pub respawn: Vec<Respawn>,
+    /// `respawn ... ipfail`: resources follow the side that sees more ping nodes.
+    pub ipfail: bool,
+    /// `#lvs-ha: notify PROGRAM`: run at each transition.
+    pub notify: Vec<String>,
+    /// `stonith` and `stonith_host` lines for devices of this node.
+    pub stonith: Vec<Stonith>,
+}
+
 /// A `respawn` or `failfast` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Respawn {
@@ -324,4 +337,24 @@ pub struct Respawn {
     pub user: String,
     /// The command with its arguments.
     pub command: String,
+    /// Whether the machine restarts when the command ends abnormally.
+    pub failfast: bool,
+}
+
+/// A fencing device that this node may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stonith {
+    /// The type: one of `stonith -L`, or the name of a fence agent (`fence_ipmilan`).
+    pub kind: String,
+    /// Its parameters.
+    pub params: StonithParams,
+}
+
+/// See [`Stonith`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StonithParams {
+    /// `stonith TYPE FILE`.
+    File(String),
+    /// `stonith_host HOST TYPE PARAMETERS...`.
+    Words(Vec<String>),
 }

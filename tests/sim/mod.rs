@@ -8,7 +8,7 @@ use lvs_ha::cluster::Node;
 use lvs_ha::cluster::io::{ActionId, Command, GroupId, Identity, Input, Level, LinkId, Mono, Now, Outcome, Output, Set, Verb};
 use lvs_ha::cluster::wire;
 use lvs_ha::config::settings::{
-    Failback, GenerationFrom, Group, Key, Keys, LogTargets, Medium, Method, MsgFmt, Resource, Settings,
+    Failback, GenerationFrom, Group, Key, Keys, Local, LogTargets, Medium, Method, MsgFmt, Resource, Settings,
 };
 
 pub(crate) const KEEPALIVE: u64 = 200_000;
@@ -355,7 +355,7 @@ impl World {
         while let Some(output) = self.machines[on].node.as_mut().and_then(Node::poll_output) {
             match output {
                 Output::Send(bytes) => self.send(on, &bytes),
-                Output::Ping(_) => {}
+                Output::Ping(_) | Output::Notify(_) | Output::Fence { .. } => {}
                 Output::Run { id, group, verb } => {
                     self.say(on, &format!("group {} {verb:?}", group.0));
                     let machine = &mut self.machines[on];
@@ -503,7 +503,7 @@ fn settings(me: usize, nodes: usize, groups: &[usize], failback: Failback, links
         generation: GenerationFrom::File,
         log: LogTargets::default(),
         rtprio: None,
-        respawn: Vec::new(),
+        local: Local::default(),
         env: Vec::new(),
         parameters: Vec::new(),
     }

@@ -29,6 +29,7 @@ pub fn lookup(resource: &Resource) -> Option<Result<Builtin, AddressArgError>> {
             path: PathBuf::from("/proc/self/exe"),
             name: Some("ldirectord".to_owned()),
             args: resource.args.clone(),
+            input: Vec::new(),
         }))),
         _ => None,
     }

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 /// A group whose start failed is tried again, here or elsewhere, after this.
 const START_AGAIN: Duration = Duration::from_secs(30);
+/// It is offered to another node after this, unless it failed lately already.
+const PASS_ON: Duration = Duration::from_millis(500);
+/// What counts as lately: two nodes on which a group fails must not throw it to and fro without end.
+const LATELY: Duration = Duration::from_secs(300);
 /// A group whose stop failed is stopped again after this.
 const STOP_AGAIN: Duration = Duration::from_secs(5);
 
@@ -36,6 +40,8 @@ pub(super) struct Slot {
     action: Option<(ActionId, Verb)>,
     /// A failed stop waits to be tried again.
     waiting: bool,
+    /// The last failed start.
+    failed: Option<Mono>,
 }
 
 /// All groups.
@@ -57,6 +63,7 @@ impl Slots {
             want: Verb::Stop,
             action: None,
             waiting: false,
+            failed: None,
         };
         Self { slots: std::iter::repeat_with(slot).take(count).collect(), next: 0 }
     }
@@ -101,14 +108,14 @@ impl Slots {
         slot.want = Verb::Start;
         slot.not_before = None;
         cx.timers.clear(Timer::StartFailed(group));
-        slot.note(cx, reason);
+        slot.note(cx, group, "acquired", reason);
     }
 
     /// Holds the group no more and wants it stopped.
     pub(super) fn release(&mut self, cx: &mut Cx<'_>, group: GroupId, reason: impl Into<String>) {
         let Some(slot) = self.slots.get_mut(group.0) else { return };
         if slot.claimed {
-            slot.note(cx, reason);
+            slot.note(cx, group, "released", reason);
         }
         slot.claimed = false;
         slot.on_loan = false;
@@ -165,8 +172,10 @@ impl Slots {
                     slot.on_loan = false;
                     slot.want = Verb::Stop;
                     slot.not_before = Some(cx.after(START_AGAIN));
-                    cx.timers.set(Timer::StartFailed(group), cx.after(START_AGAIN));
-                    slot.note(cx, format!("start failed: {why}"));
+                    let lately = slot.failed.replace(cx.mono()).is_some_and(|at| cx.mono() - at < LATELY);
+                    let wait = if lately { START_AGAIN } else { PASS_ON };
+                    cx.timers.set(Timer::StartFailed(group), cx.after(wait));
+                    slot.note(cx, group, "released", format!("start failed: {why}"));
                     return Some(group);
                 }
             }
@@ -210,8 +219,12 @@ impl Slot {
         self.action.map(|(_, verb)| verb)
     }
 
-    fn note(&mut self, cx: &Cx<'_>, reason: impl Into<String>) {
+    /// Keeps and tells the decision and its reason.
+    fn note(&mut self, cx: &mut Cx<'_>, group: GroupId, what: &str, reason: impl Into<String>) {
         self.since = cx.mono();
         self.reason = reason.into();
+        let key = cx.settings.groups.get(group.0).map_or("", |g| g.key());
+        let text = format!("Resource group {key} {what}: {}", self.reason);
+        cx.voice.event(Level::Info, Subject::Group(group), text);
     }
 }

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::cluster::io::{GroupId, Level, Subject};
+use crate::cluster::io::GroupId;
 use crate::cluster::membership::Members;
 use crate::cluster::reception::Heard;
 use crate::cluster::takeover::{Phase, Takeover};
@@ -52,7 +52,7 @@ impl Takeover {
     /// Applies the rules that answer no message.
     pub(super) fn settle_legacy(&mut self, cx: &mut Cx<'_>, members: &Members) {
         self.answer_owed(cx, members);
-        if self.phase != Phase::Stable || self.pending.is_some() {
+        if self.phase != Phase::Stable || self.pending.is_some() || !self.fencing.is_empty() {
             return;
         }
         let now = cx.mono();
@@ -77,7 +77,6 @@ impl Takeover {
                 for other in &mut self.others {
                     other.held.remove(&group);
                 }
-                cx.voice.event(Level::Info, Subject::Group(group), format!("acquiring {}: {reason}", settings.key()));
                 self.slots.claim(cx, group, !own, reason);
             } else if let Entry::Vacant(asked) = self.legacy.asked.entry(group) {
                 asked.insert(BTreeSet::new());

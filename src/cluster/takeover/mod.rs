@@ -4,6 +4,7 @@
 //! exits, groups without owner, groups with two, failback, a stop that waits for calm. The rules of two nodes are those of
 //! Heartbeat 3.0.6; with more nodes a group belongs to the first live node from its preferred one on, in `ha.cf`'s order.
 
+mod asked;
 mod groups;
 mod heal;
 mod legacy;
@@ -108,6 +109,8 @@ pub(super) struct Takeover {
     ask_report_of: Option<String>,
     /// That another node has another mode was told.
     told_mode: bool,
+    /// Dead nodes that must be cut off before anything of theirs is taken.
+    fencing: BTreeSet<usize>,
 }
 
 impl Takeover {
@@ -129,6 +132,7 @@ impl Takeover {
             healing: BTreeSet::new(),
             ask_report_of: None,
             told_mode: false,
+            fencing: BTreeSet::new(),
         }
     }
 
@@ -164,6 +168,10 @@ impl Takeover {
         self.forget(cx, node);
         if matches!(self.phase, Phase::Starting | Phase::Collecting | Phase::Stable) || !members.others().any(|(_, p)| p.alive())
         {
+            if !left && !cx.settings.local.stonith.is_empty() {
+                self.fence(cx, members, node);
+                return;
+            }
             let result = if left { "unneeded" } else { "n_stnth" };
             if !left {
                 cx.voice.warn("No STONITH device configured.");
@@ -326,6 +334,8 @@ impl Takeover {
     /// Applies every rule that does not answer one message. Called after each input.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>, members: &Members) {
         self.look_who_understands(cx, members);
+        // One that speaks again need not be cut off any more.
+        self.fencing.retain(|n| members.peers.get(*n).is_some_and(|p| !p.alive()));
         match self.phase {
             Phase::Gone => return,
             Phase::Leaving(after, said) => {

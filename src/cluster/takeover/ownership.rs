@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::io::{GroupId, Level, Set, Subject};
+use crate::cluster::io::{GroupId, Set};
 use crate::cluster::membership::Members;
 use crate::cluster::takeover::sets::{self, Groups};
 use crate::cluster::takeover::standby::Standby;
@@ -14,6 +14,8 @@ use crate::config::settings::Failback;
 
 /// A group that a node should have taken for so long is taken by the next.
 const ORPHANED: Duration = Duration::from_secs(10);
+/// A group that failed to start waits for a handshake to end before it is offered.
+const PASS_ON_AGAIN: Duration = Duration::from_secs(1);
 /// Two claims of one group that stand longer than the dead time and this are no passing misunderstanding.
 const DOUBLE: Duration = Duration::from_secs(2);
 
@@ -43,7 +45,7 @@ impl Takeover {
     pub(super) fn take_local(&mut self, cx: &mut Cx<'_>, members: &Members) {
         self.become_stable(cx, members);
         for group in sets::expand(cx.settings, Set::Local, &cx.settings.me) {
-            if self.holder(members, group).is_none() {
+            if self.holder(members, group).is_none() && self.fencing.is_empty() {
                 self.slots.claim(cx, group, false, "own group, held by no other node");
             }
         }
@@ -65,7 +67,7 @@ impl Takeover {
             self.orphans.clear();
             return;
         }
-        if !self.heard_all(members) {
+        if !self.heard_all(members) || !self.fencing.is_empty() {
             return;
         }
         let alone = !members.others().any(|(_, p)| p.alive() && !p.left);
@@ -114,7 +116,6 @@ impl Takeover {
             return;
         }
         for (group, on_loan, reason) in taken {
-            cx.voice.event(Level::Info, Subject::Group(group), format!("acquiring {}: {reason}", name(cx, group)));
             self.orphans.remove(&group);
             self.mach_down |= on_loan;
             self.slots.claim(cx, group, on_loan, reason);
@@ -184,12 +185,21 @@ impl Takeover {
         }
     }
 
-    /// A group that could not be started here, half a minute ago.
+    /// A group that could not be started here a while ago.
     pub(super) fn pass_on(&mut self, cx: &mut Cx<'_>, members: &Members, group: GroupId) {
         let ours = self.slots.get(group).is_some_and(|s| s.claimed);
         if ours || self.holder(members, group).is_some() || self.phase != Phase::Stable {
             return;
         }
+        if self.standby != Standby::None {
+            cx.timers.set(Timer::StartFailed(group), cx.after(PASS_ON_AGAIN));
+            return;
+        }
+        self.hand_over(cx, members, group);
+    }
+
+    /// Offers the group to another node; with two nodes, the half it belongs to.
+    pub(super) fn hand_over(&mut self, cx: &mut Cx<'_>, members: &Members, group: GroupId) {
         let own = cx.settings.groups.get(group.0).is_some_and(|g| g.node == cx.settings.me);
         let set = Set::of(own, !own);
         let groups = if self.exact { Groups::from([group]) } else { sets::expand(cx.settings, set, &cx.settings.me) };
@@ -267,10 +277,6 @@ impl Takeover {
         let of_node = |g: GroupId| cx.settings.groups.get(g.0).is_some_and(|s| s.node == node);
         self.slots.iter().filter(|(g, s)| s.claimed && s.on_loan && of_node(*g)).map(|(g, _)| g).collect()
     }
-}
-
-fn name(cx: &Cx<'_>, group: GroupId) -> String {
-    cx.settings.groups.get(group.0).map_or("", |g| g.key()).to_owned()
 }
 
 fn flux(me: &str, why: &str) -> String {

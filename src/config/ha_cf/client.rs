@@ -1,7 +1,8 @@
 //! The directives of `ha.cf` about programs and fencing devices: `respawn`, `failfast`, `apiauth`, `stonith`.
 
 use super::line::Line;
-use super::{ApiAuth, Client, Diagnostic, Reader, Span, Spanned};
+use super::{ApiAuth, Client, Device, Diagnostic, Reader, Span, Spanned, Stonith};
+use crate::config::settings::StonithParams;
 
 /// The device types of cluster-glue 1.0.12.
 const STONITH_TYPES: &[&str] = &[
@@ -99,15 +100,19 @@ impl Reader<'_> {
         let Some(kind) = fields.get(at) else {
             return self.error(line.span(), "No Stonith type given");
         };
-        if STONITH_TYPES.contains(&kind.value.as_str()) || kind.value.starts_with("external/") {
-            self.unavailable(
-                line.span(),
-                &format!("{} {}", line.name.value, kind.value),
-                "a dead node would not be fenced: remove the line only if its resources cannot be harmed by running twice",
-            );
-        } else {
-            self.error(kind.span, format!("Invalid Stonith type [{}]", kind.value));
+        let known = STONITH_TYPES.contains(&kind.value.as_str()) || kind.value.starts_with("external/");
+        // A fence agent has no type in the original: it is ours, for machines without cluster-glue.
+        if !known && !kind.value.starts_with("fence_") {
+            return self.error(kind.span, format!("Invalid Stonith type [{}]", kind.value));
         }
+        let rest: Vec<String> = fields.get(at + 1..).unwrap_or_default().iter().map(|f| f.value.clone()).collect();
+        let (host, params) = match (at, rest.first()) {
+            (0, Some(file)) => (None, StonithParams::File(file.clone())),
+            (0, None) => (None, StonithParams::Words(Vec::new())),
+            _ => (fields.first().map(|f| f.value.to_lowercase()).filter(|h| h != "*"), StonithParams::Words(rest)),
+        };
+        let stonith = Stonith { kind: kind.value.clone(), params };
+        self.file.stonith.push(Device { host, stonith, span: line.span() });
     }
 }
 

@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::diag::{Diagnostic, Span, Spanned};
-use super::settings::{Failback, GenerationFrom, MsgFmt};
+use super::settings::{Failback, GenerationFrom, MsgFmt, Stonith};
 pub(in crate::config) use client::invalid_apiauth;
 use line::{Cut, Line};
 pub(in crate::config) use line::{is_blank, words};
@@ -82,6 +82,12 @@ pub struct File {
     pub extensions: Option<Spanned<bool>>,
     /// `#lvs-ha: builtin on|off`.
     pub builtin: Option<Spanned<bool>>,
+    /// `#lvs-ha: notify PROGRAM`, each.
+    pub notify: Vec<Spanned<String>>,
+    /// `#lvs-ha: unfenced on|off`: go on where a fencing device cannot be used.
+    pub unfenced: Option<Spanned<bool>>,
+    /// `stonith` and `stonith_host`.
+    pub stonith: Vec<Device>,
     /// The last value of each option, as written, for those who ask (`cl_status hbparameter`).
     pub written: Vec<(String, String)>,
 }
@@ -167,6 +173,17 @@ pub struct Client {
     pub span: Span,
 }
 
+/// A `stonith` or `stonith_host` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// The node it is attached to; `None` and `*`: any.
+    pub host: Option<String>,
+    /// Type and parameters.
+    pub stonith: Stonith,
+    /// The whole directive.
+    pub span: Span,
+}
+
 /// An `apiauth` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiAuth {
@@ -228,20 +245,29 @@ impl Reader<'_> {
     /// `#lvs-ha: name value`.
     fn own(&mut self, line: &Line<'_>) {
         let values = line.values();
-        match (line.name.value.as_str(), values.first()) {
-            ("builtin", Some(word)) => match value::truth(&word.value) {
-                Some(on) => self.file.builtin = Some(Spanned::new(on, word.span)),
-                None => self.illegal("builtin", word, "on or off"),
-            },
-            ("extensions", Some(word)) => match value::truth(&word.value) {
-                Some(on) => self.file.extensions = Some(Spanned::new(on, word.span)),
-                None => self.illegal("extensions", word, "on or off"),
-            },
-            ("builtin" | "extensions", None) => self.no_value(line),
-            (name, _) => {
-                let what = format!("Illegal directive [#lvs-ha: {name}] in {}", self.shown);
-                self.found.push(Diagnostic::error(line.name.span, what).hint("known: builtin, extensions"));
+        let name = line.name.value.as_str();
+        let known = ["builtin", "extensions", "notify", "unfenced"];
+        let Some(word) = values.first().filter(|_| known.contains(&name)) else {
+            if known.contains(&name) {
+                return self.no_value(line);
             }
+            let what = format!("Illegal directive [#lvs-ha: {name}] in {}", self.shown);
+            return self.found.push(Diagnostic::error(line.name.span, what).hint(format!("known: {}", known.join(", "))));
+        };
+        match name {
+            "notify" if word.value.starts_with('/') => self.file.notify.push(word.clone()),
+            "notify" => self.illegal(name, word, "the full path of a program"),
+            _ => match value::truth(&word.value) {
+                Some(on) => {
+                    let target = match name {
+                        "builtin" => &mut self.file.builtin,
+                        "extensions" => &mut self.file.extensions,
+                        _ => &mut self.file.unfenced,
+                    };
+                    *target = Some(Spanned::new(on, word.span));
+                }
+                None => self.illegal(name, word, "on or off"),
+            },
         }
     }
 
@@ -268,12 +294,6 @@ impl Reader<'_> {
     fn no_value(&mut self, line: &Line<'_>) {
         let what = format!("Directive [{}] in {} has no value: ignored", line.name.value, self.shown);
         self.found.push(Diagnostic::warning(line.name.span, what));
-    }
-
-    /// Something the original has and this version does not; `instead` says what to do.
-    fn unavailable(&mut self, span: Span, subject: &str, instead: &str) {
-        let what = format!("{subject} is not available in this version of lvs-ha");
-        self.found.push(Diagnostic::error(span, what).hint(instead));
     }
 }
 

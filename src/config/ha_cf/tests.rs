@@ -98,14 +98,13 @@ const REFUSED: &[&str] = &[
     "mcast",
     "mcast6 eth0 10.0.0.1 694 1 0",
     "ucast6 eth0",
-    "stonith meatware /etc/ha.d/meatware",
-    "stonith external/ssh /etc/x",
-    "stonith_host alpha meatware beta",
     "crm on",
     "crm respawn",
     "pacemaker yes",
     "#lvs-ha: nothing 1",
     "#lvs-ha: builtin maybe",
+    "#lvs-ha: monitor 10s",
+    "#lvs-ha: notify tell",
 ];
 
 /// Lines that are used, or change nothing that anybody relies on, with the warning they give.
@@ -290,6 +289,10 @@ fn nodes_links_and_programs_are_kept_in_order() {
 fn our_own_lines_are_comments_to_the_original() {
     assert_eq!(clean("  #lvs-ha: builtin off").builtin.map(|b| b.value), Some(false));
     assert_eq!(clean("# lvs-ha: builtin off").builtin, None);
+    assert_eq!(clean("#lvs-ha: notify /usr/local/bin/tell").notify[0].value, "/usr/local/bin/tell");
+    let device = clean("stonith_host Alpha external/ssh hostlist=beta").stonith.remove(0);
+    assert_eq!((device.host.as_deref(), device.stonith.kind.as_str()), (Some("alpha"), "external/ssh"));
+    assert_eq!(clean("stonith_host * fence_apc ip=10.0.0.9").stonith[0].host, None);
 }
 
 /// Every line of the tables above, as the seed of broken files.

@@ -56,6 +56,13 @@ pub(super) enum ToEdge {
     },
     /// Something happened (it is in the log already).
     Event(Mono, Event),
+    /// A message for the scripts of `rc.d`.
+    Notify(Vec<(String, String)>),
+    /// Cut this dead node off.
+    Fence {
+        /// Its name.
+        node: String,
+    },
     /// A packet came from an address not seen before.
     Source(Ipv4Addr),
     /// Write the next generation and tell it.
@@ -184,6 +191,11 @@ impl Core {
                 Output::Ping(PingId(ping)) => self.pinger.ask(ping),
                 Output::Run { id, group, verb } => self.owe(ToEdge::Run { id, group, verb }),
                 Output::Event(event) => self.event(event),
+                Output::Notify(fields) => {
+                    // A hook is not worth a stall: beyond what the channel holds it is dropped.
+                    let _ = self.to_edge.try_send(ToEdge::Notify(fields));
+                }
+                Output::Fence { node } => self.owe(ToEdge::Fence { node }),
                 Output::Restart { after } => return Some(End::Restart(after)),
                 Output::Exit => return Some(End::Stopped),
             }

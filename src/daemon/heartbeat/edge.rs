@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::core::{ToCore, ToEdge};
+use super::hooks::{self, Hooks};
 use super::report::{Events, snapshot};
-use super::{Paths, next_identity};
+use super::{Paths, clients, next_identity};
 use crate::agents::builtin::vip::{self, Vips};
 use crate::agents::haresources::Runner;
 use crate::cluster::io::{Command, Event, Input, Level, Mono, Subject, View};
@@ -31,6 +32,9 @@ const LEARN: Duration = Duration::from_secs(10);
 /// Between two looks whether it is known who holds what, for addresses left over from the last run.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// Between two looks whether this node is active.
+const ACTIVE: Duration = Duration::from_millis(250);
+
 /// The parts, shared by the tasks.
 pub(super) struct Edge {
     pub(super) settings: Arc<Settings>,
@@ -40,6 +44,9 @@ pub(super) struct Edge {
     pub(super) events: Arc<Events>,
     pub(super) vips: Arc<Vips>,
     pub(super) runner: Arc<Runner>,
+    pub(super) hooks: Hooks,
+    /// What scripts find in their environment.
+    pub(super) environment: Vec<(String, String)>,
     pub(super) foreground: bool,
 }
 
@@ -59,6 +66,9 @@ impl Edge {
         tasks.spawn(Arc::clone(&edge).settle());
         tasks.spawn(Arc::clone(&edge).learn(Arc::clone(&sources)));
         tasks.spawn(Arc::clone(&edge).signals());
+        tasks.spawn(hooks::fifo(edge.paths.state.join("fifo"), edge.to_core.clone(), edge.log.clone()));
+        let clients = clients::Shared::default();
+        tasks.spawn(Arc::clone(&edge).clients(Arc::clone(&clients)));
         while let Some(message) = from_core.recv().await {
             match message {
                 ToEdge::Run { id, group, verb } => {
@@ -71,7 +81,14 @@ impl Edge {
                         edge.tell_core(ToCore::Input(Input::ActionDone { id, outcome })).await;
                     });
                 }
-                ToEdge::Event(at, event) => edge.events.push(at, event),
+                ToEdge::Event(at, event) => {
+                    edge.hooks.event(&event, |node| edge.settings.ping.iter().any(|p| p.name == node));
+                    edge.events.push(at, event);
+                }
+                ToEdge::Notify(fields) => edge.hooks.message(fields),
+                ToEdge::Fence { node } => {
+                    tokio::spawn(Arc::clone(&edge).fence(node));
+                }
                 ToEdge::Source(address) => {
                     sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(address);
                 }
@@ -92,16 +109,17 @@ impl Edge {
             }
         }
         tasks.shutdown().await;
+        clients.lock().await.stop().await;
         Ok(())
     }
 
-    async fn tell_core(&self, message: ToCore) {
+    pub(super) async fn tell_core(&self, message: ToCore) {
         if self.to_core.send(message).await.is_err() {
             self.log.write(Level::Debug, "the heartbeat thread has ended");
         }
     }
 
-    async fn view(&self) -> Option<(View, Mono)> {
+    pub(super) async fn view(&self) -> Option<(View, Mono)> {
         let (sender, receiver) = oneshot::channel();
         self.tell_core(ToCore::View(sender)).await;
         receiver.await.ok()
@@ -121,6 +139,23 @@ impl Edge {
         };
         self.tell_core(ToCore::Input(Input::Command(command))).await;
         Response::Accepted
+    }
+
+    /// Starts the programs of `respawn` and `failfast` once this node is active.
+    async fn clients(self: Arc<Self>, clients: clients::Shared) {
+        if self.settings.local.respawn.is_empty() {
+            return;
+        }
+        let mut tick = interval(ACTIVE);
+        loop {
+            tick.tick().await;
+            match self.view().await {
+                Some((view, _)) if view.status == "active" => break,
+                Some(_) => {}
+                None => return,
+            }
+        }
+        clients.lock().await.start(&self.settings.local.respawn, &self.environment, &self.log);
     }
 
     /// The load average, for the heartbeats.

@@ -1,8 +1,11 @@
 //! The heartbeat daemon: puts the node (`core`, on a thread of its own) and its surroundings (`edge`) together, and holds
 //! what starts and ends with the process: pid file, folders, log, sockets.
 
+mod clients;
 mod core;
 mod edge;
+mod fence;
+mod hooks;
 mod report;
 
 use std::fs;
@@ -19,6 +22,7 @@ use tokio::sync::mpsc;
 
 use self::core::{Core, ToCore, ToEdge};
 use self::edge::Edge;
+use self::hooks::Hooks;
 use self::report::Events;
 use super::background::Ready;
 use super::pidfile::{self, Layout, PidFile};
@@ -181,14 +185,15 @@ impl Daemon {
         let owned = Owned::open(&run_dir.join("heartbeat").join("owned.json"))?;
         let vips = Arc::new(Vips::new(addresses, owned, Arc::new(Peers::default()), Arc::clone(&tell)));
         let environment = environment(&settings, &paths.config);
-        let runner = Arc::new(Runner::new(Arc::clone(&vips), settings.builtin, environment, tell));
+        let hooks = Hooks::start(&settings, &paths.config, &environment, &log);
+        let runner = Arc::new(Runner::new(Arc::clone(&vips), settings.builtin, environment.clone(), tell));
         let server = Server::bind(&crate::control::heartbeat_socket(&run_dir)).context("cannot open the control socket")?;
         drop(entered);
         let (to_core, from_edge) = mpsc::channel(TO_CORE);
         let (to_edge, from_core) = mpsc::channel(TO_EDGE);
         let core = core_thread(&settings, &paths, &log, start, from_edge, to_edge)?;
         let foreground = mode.foreground;
-        let edge = Edge { settings, paths, log: log.clone(), to_core, events, vips, runner, foreground };
+        let edge = Edge { settings, paths, log: log.clone(), to_core, events, vips, runner, hooks, environment, foreground };
         Ok(Self { runtime, edge, from_core, server: Some(server), core, log, _pid: pid })
     }
 

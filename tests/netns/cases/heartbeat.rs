@@ -1,6 +1,7 @@
-//! heartbeat on hosts: the tutorials' pairs, pairs of ours, pairs with a real Heartbeat, crashes, bad input.
+//! heartbeat on hosts: the tutorials' pairs, pairs of ours, pairs with a real Heartbeat, crashes, local programs, bad input.
 
 mod bad_input;
+mod clients;
 mod crash;
 mod lifecycle;
 mod mixed;
@@ -11,5 +12,5 @@ use crate::runner::Case;
 
 /// The longest first: they run side by side with the others.
 pub fn cases() -> Vec<Case> {
-    [tutorials::CASES, crash::CASES, mixed::CASES, lifecycle::CASES, bad_input::CASES].concat()
+    [tutorials::CASES, crash::CASES, mixed::CASES, lifecycle::CASES, clients::CASES, bad_input::CASES].concat()
 }

@@ -2,23 +2,39 @@
 
 use super::{Diagnostic, Finding, Resolver, Which};
 use crate::config::ha_cf;
+use crate::config::settings::{Local, Respawn};
 
 /// The user and the group that Heartbeat's packages create. Nothing here runs as either, so that they need not exist.
 const PACKAGE_USER: &str = "hacluster";
 const PACKAGE_GROUP: &str = "haclient";
 
+/// cluster-glue's command.
+const STONITH_COMMAND: &str = "/usr/sbin/stonith";
+
 impl Resolver<'_> {
-    pub(super) fn clients(&mut self) {
+    /// What the lines ask this node to do beside heartbeats.
+    pub(super) fn local(&mut self, me: &str) -> Local {
         let cf = self.files.ha_cf;
+        let mut local = Local::default();
         for client in &cf.clients {
-            self.child(client);
+            self.child(client, &mut local);
         }
         for auth in &cf.apiauth {
             self.apiauth(auth);
         }
+        for device in cf.stonith.iter().filter(|d| d.host.as_ref().is_none_or(|h| h == me)) {
+            self.stonith(device, &mut local);
+        }
+        for program in &cf.notify {
+            if !self.lookup.executable(&program.value) {
+                self.error(program.span, format!("The program to notify [{}] is not executable", program.value));
+            }
+            local.notify.push(program.value.clone());
+        }
+        local
     }
 
-    fn child(&mut self, client: &ha_cf::Client) {
+    fn child(&mut self, client: &ha_cf::Client, local: &mut Local) {
         let path = &client.path.value;
         let base = path.rsplit('/').next().unwrap_or_default();
         let user = &client.user.value;
@@ -31,21 +47,32 @@ impl Resolver<'_> {
             _ if !known && !self.lookup.executable(path) => {
                 self.error(client.path.span, format!("Client child command [{path}] is not executable"));
             }
-            "ipfail" if known => self.warn(
-                client.span,
-                "respawn of ipfail is not acted on in this version of lvs-ha",
-                "resources do not move when a ping node is lost on one side",
-            ),
+            "ipfail" if known => local.ipfail = true,
             "ccm" if known => self.warn(client.span, "ccm has no effect here", "only a cluster resource manager needs it"),
             _ => {
-                let name = if client.failfast { "failfast" } else { "respawn" };
-                let what = format!("{name} of {path} is not available in this version of lvs-ha");
-                self.error_hint(
-                    client.span,
-                    what,
-                    "only `respawn` of ipfail is known; start other programs from the system's init",
-                );
+                let (user, command) = (user.clone(), client.command.clone());
+                local.respawn.push(Respawn { user, command, failfast: client.failfast });
             }
+        }
+    }
+
+    /// A device that cannot be used would leave a dead node unfenced, and its shared disks with two writers.
+    fn stonith(&mut self, device: &ha_cf::Device, local: &mut Local) {
+        let kind = &device.stonith.kind;
+        let program = if kind.starts_with("fence_") { format!("/usr/sbin/{kind}") } else { STONITH_COMMAND.to_owned() };
+        if self.lookup.executable(&program) {
+            local.stonith.push(device.stonith.clone());
+            return;
+        }
+        let what = format!("The fencing device {kind} cannot be used: {program} is not there");
+        let cause = if kind.starts_with("fence_") { "fence-agents" } else { "cluster-glue" };
+        if self.files.ha_cf.unfenced.as_ref().is_some_and(|u| u.value) {
+            self.warn(device.span, what, "`#lvs-ha: unfenced on`: a dead node's groups are taken without fencing it");
+        } else {
+            let hint = format!(
+                "install {cause}; or, only if its resources cannot be harmed by running twice, add the line `#lvs-ha: unfenced on`"
+            );
+            self.error_hint(device.span, what, hint);
         }
     }
 
@@ -65,7 +92,7 @@ impl Resolver<'_> {
             }
             return;
         }
-        let what = format!("apiauth {} is not acted on in this version of lvs-ha", auth.client);
+        let what = format!("apiauth {} has no effect here: the original's client socket is not offered", auth.client);
         let d = Diagnostic::warning(auth.span, what).hint("root and the group haclient may use the control socket");
         self.found.push(Finding::new(Which::HaCf, d));
     }

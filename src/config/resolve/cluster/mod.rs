@@ -56,7 +56,7 @@ impl Resolver<'_> {
         let cf = self.files.ha_cf;
         let (media, udpport) = self.media();
         let ping = self.ping();
-        self.clients();
+        let local = self.local(&node_name.to_lowercase());
         let nodes = self.nodes(node_name);
         let timing = self.timing();
         let failback = self.failback();
@@ -90,7 +90,7 @@ impl Resolver<'_> {
             generation: value(&cf.hbgenmethod, GenerationFrom::File),
             log,
             rtprio: value(&cf.realtime, true).then(|| value(&cf.rtprio, 1)),
-            respawn: Vec::new(),
+            local,
             builtin: value(&cf.builtin, true),
             extensions: value(&cf.extensions, true),
             env: cf.env.clone(),

@@ -78,8 +78,10 @@ fn errors_of_lines_are_the_originals() {
         ("respawn nouser /bin/true", "Invalid uid [nouser] specified for client child"),
         ("respawn root /bin/nope", "Client child command [/bin/nope] is not executable"),
         ("failfast nouser /usr/lib/heartbeat/ipfail", "Invalid uid [nouser] specified for client child"),
-        ("respawn root /bin/true", "respawn of /bin/true is not available in this version of lvs-ha"),
-        ("failfast root /bin/true", "failfast of /bin/true is not available in this version of lvs-ha"),
+        (
+            "stonith_host * external/ssh hostlist=beta",
+            "The fencing device external/ssh cannot be used: /usr/sbin/stonith is not there",
+        ),
         ("apiauth x uid=nouser", "Bad uid list [nouser]"),
         ("apiauth x gid=root,nogroup2", "Bad gid list [root,nogroup2]"),
         ("apiauth x uid=nouser", "Invalid apiauth directive [x uid=nouser]"),
@@ -128,9 +130,11 @@ fn warnings_name_the_traps() {
         ("ping 10.0.0.1 10.0.0.1", "ping node 10.0.0.1 is given twice"),
         ("ping_group g 10.0.0.1 nosuch", "glib: unknown host: nosuch"),
         ("ping 10.0.0.9", "ping node 10.0.0.9 is an address of haresources, of node alpha"),
-        ("respawn hacluster /usr/lib/heartbeat/ipfail", "respawn of ipfail is not acted on in this version of lvs-ha"),
         ("respawn hacluster /usr/lib/heartbeat/ccm", "ccm has no effect here"),
-        ("apiauth ipfail gid=haclient uid=hacluster", "apiauth ipfail is not acted on in this version of lvs-ha"),
+        (
+            "apiauth ipfail gid=haclient uid=hacluster",
+            "apiauth ipfail has no effect here: the original's client socket is not offered",
+        ),
         ("use_logd on", "use_logd has no effect here: no logging daemon is needed"),
     ] {
         let (settings, found) = resolve(&format!("{lines}\n{OK}"), GROUPS, KEYS, "alpha");
