@@ -3,20 +3,23 @@
 
 /// What an agent has said so far. Each word changes what it is about and nothing else; an agent that is silent changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Agent {
+pub struct Agent {
     /// Of the weight, in percent.
-    pub(super) percent: u32,
+    pub percent: u32,
     /// Whether it takes new connections.
-    pub(super) will: Will,
+    pub will: Will,
     /// Whether it calls itself down.
-    pub(super) down: bool,
+    pub down: bool,
 }
 
 /// What the administrator of the real server wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Will {
+pub enum Will {
+    /// It takes new connections.
     Ready,
+    /// It takes no new connections.
     Drain,
+    /// It is out.
     Maintenance,
 }
 
@@ -32,7 +35,7 @@ const MOST: u32 = 25_600;
 impl Agent {
     /// Takes a line into account. Words that are not known are passed over, and so is what follows a `#`.
     #[must_use]
-    pub(super) fn heard(mut self, line: &str) -> Self {
+    pub fn heard(mut self, line: &str) -> Self {
         let words = line.split(['\r', '\n']).next().unwrap_or_default().split([' ', '\t', ',']).filter(|w| !w.is_empty());
         for word in words {
             let (word, reason) = word.split_once('#').map_or((word, false), |(w, _)| (w, true));
@@ -57,7 +60,7 @@ impl Agent {
 
     /// Of a weight. Of one above 0 at least 1 is left, unless the agent says 0%.
     #[must_use]
-    pub(super) fn of(self, weight: u32) -> u32 {
+    pub fn of(self, weight: u32) -> u32 {
         let part = u64::from(weight) * u64::from(self.percent) / 100;
         let least = u32::from(weight > 0 && self.percent > 0);
         u32::try_from(part).unwrap_or(u32::MAX).clamp(least, 65_535)

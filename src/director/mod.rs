@@ -5,7 +5,7 @@
 //! turns time, verdicts and the kernel's table into checks to run and the table to have. No I/O, no clock: see
 //! `daemon::ldirectord` for its driver.
 
-mod agent;
+pub mod agent;
 pub mod alert;
 mod desired;
 mod health;

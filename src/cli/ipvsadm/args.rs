@@ -132,11 +132,6 @@ pub fn parse(words: &[String], names: &dyn Lookup) -> Result<Action, UsageError>
     draft.finish(verb, timeouts).map_err(UsageError::Usage)
 }
 
-/// The words of a line of `-R`: what stands between blanks; the word `ipvsadm` says nothing.
-pub fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split([' ', '\t', '\r', '\n']).filter(|word| !word.is_empty() && *word != "ipvsadm")
-}
-
 fn timeouts<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<Timeouts, String> {
     let (Some(tcp), Some(tcp_fin), Some(udp)) = (words.next(), words.next(), words.next()) else {
         return Err("--set option requires 3 timeout values".to_owned());

@@ -33,7 +33,7 @@ pub(super) fn run(program: &str, client: &mut Client, names: &System, input: imp
             }
         }
         let line = String::from_utf8_lossy(&line);
-        let words: Vec<String> = args::words(&line).map(str::to_owned).collect();
+        let words: Vec<String> = args::saved::words(&line).map(str::to_owned).collect();
         if words.is_empty() {
             continue;
         }

@@ -1,8 +1,11 @@
 //! Command lines, and the lines of the control socket.
 
 use lvs_ha::cli;
-use lvs_ha::cli::ipvsadm::args::{self, Action};
+use lvs_ha::cli::ipvsadm::args::{self, Action, saved as saved_lines};
+use lvs_ha::cli::ipvsadm::render;
+use lvs_ha::config::ipvsadm_default;
 use lvs_ha::control::proto::{Greeting, Request as Ask, Response};
+use lvs_ha::ipvs::model::{DestEntry, Service, ServiceEntry, ServiceFlags, ServiceKey, Stats, Table};
 use lvs_ha::ipvs::wire::Request;
 use lvs_ha::ipvs::wire::message::messages;
 use lvs_ha::status::overview::Overview;
@@ -60,8 +63,64 @@ pub fn ipvsadm_saved() -> Vec<Vec<u8>> {
 pub fn saved(bytes: &[u8]) {
     for line in bytes.split(|b| *b == b'\n') {
         let line = String::from_utf8_lossy(line);
-        let words: Vec<String> = args::words(&line).map(str::to_owned).collect();
+        let words: Vec<String> = saved_lines::words(&line).map(str::to_owned).collect();
         one(&words);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    match saved_lines::read(&text, &Host) {
+        Ok(saved) => again(saved.table),
+        Err(errors) => {
+            let lines = text.lines().count();
+            assert!(errors.iter().all(|e| (1..=lines).contains(&e.line) && !e.text.is_empty()));
+        }
+    }
+}
+
+/// A table is read as it was saved.
+fn again(mut table: Table) {
+    let entries: Vec<ServiceEntry> = table
+        .services
+        .values_mut()
+        .map(|found| {
+            // Thresholds are not saved.
+            for dest in found.dests.values_mut() {
+                (dest.upper, dest.lower) = (0, 0);
+            }
+            let (active, inactive, persistent, stats) = (0, 0, 0, Stats::default());
+            let dests = found.dests.values().map(|d| DestEntry { dest: d.clone(), active, inactive, persistent, stats });
+            ServiceEntry { service: found.service.clone(), stats, dests: dests.collect() }
+        })
+        .collect();
+    // A joined option can have a value that is no word of a line, such as `ipvsadm`.
+    let plain = |name: &str| name != "ipvsadm" && name.bytes().all(|b| b.is_ascii_alphanumeric());
+    // A mark of 2^31 or more is saved as the original does, as a negative number, which nobody reads.
+    let small = |key: &ServiceKey| !matches!(key, ServiceKey::Fwmark { mark: 0x8000_0000.., .. });
+    // So is flag-3 of sh and mh beside another flag: without a word.
+    let third = |s: &Service| matches!(s.scheduler.as_str(), "sh" | "mh") && s.flags.has(ServiceFlags::SCHED3);
+    let named = |s: &Service| plain(&s.scheduler) && s.engine.as_deref().is_none_or(plain);
+    if !entries.iter().all(|e| small(&e.service.key) && !third(&e.service) && named(&e.service)) {
+        return;
+    }
+    let text = render::save(&entries, None);
+    let found = saved_lines::read(&text, &Host).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+    assert_eq!(found.table, table, "{text}");
+}
+
+pub fn defaults() -> Vec<Vec<u8>> {
+    ["AUTO=\"true\"\nDAEMON=\"both\"\nIFACE=\"eth1\"\nSYNCID=\"7\"\n", "# ipvsadm\nexport AUTO='false'\nDAEMON=none # no\n"]
+        .map(|s| s.as_bytes().to_vec())
+        .to_vec()
+}
+
+/// Debian's variables: a number that fits, or lines that exist.
+pub fn default(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match ipvsadm_default::parse(&text) {
+        Ok(found) => assert!(found.sync_id <= 255 && found.roles.len() <= 2),
+        Err(errors) => {
+            let lines = text.lines().count();
+            assert!(!errors.is_empty() && errors.iter().all(|e| (1..=lines).contains(&e.line) && !e.text.is_empty()));
+        }
     }
 }
 

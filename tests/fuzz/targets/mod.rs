@@ -33,6 +33,8 @@ pub const ALL: &[Target] = &[
     Target { name: "ipvs_connections", seeds: ipvs::connection_tables, run: ipvs::connections, longest: 2048 },
     Target { name: "ipvsadm_words", seeds: commands::ipvsadm_words, run: commands::ipvsadm, longest: 512 },
     Target { name: "ipvsadm_saved", seeds: commands::ipvsadm_saved, run: commands::saved, longest: 2048 },
+    Target { name: "ipvsadm_default", seeds: commands::defaults, run: commands::default, longest: 512 },
+    Target { name: "agent_line", seeds: net::agent_lines, run: net::agent_line, longest: 256 },
     Target { name: "command_words", seeds: commands::words, run: commands::others, longest: 256 },
     Target { name: "control_lines", seeds: commands::control_lines, run: commands::control, longest: 8192 },
     Target { name: "arp", seeds: net::arp_frames, run: net::arp, longest: 128 },

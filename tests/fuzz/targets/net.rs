@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use lvs_ha::director::agent::Agent;
 use lvs_ha::net::Mac;
 use lvs_ha::net::wire::{Form, arp_answer, arp_probe, gratuitous_arp};
 use lvs_ha::state::generation;
@@ -55,6 +56,23 @@ pub fn echo(packet: &[u8]) {
                 assert!(packet.ends_with(&request[8..]), "an answer carries the data of the question");
             }
         }
+    }
+}
+
+pub fn agent_lines() -> Vec<Vec<u8>> {
+    ["75%\n", "drain, up 50%", "maint", "ready 100%", "down#disk full 10%", "maxconn:30\r\n"]
+        .map(|s| s.as_bytes().to_vec())
+        .to_vec()
+}
+
+/// Whatever an agent says, a weight stays one, and the same words mean the same twice.
+pub fn agent_line(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let agent = Agent::default().heard(&text);
+    assert_eq!(agent.heard(&text), agent);
+    for weight in [0, 1, 100, 65_535] {
+        let part = agent.of(weight);
+        assert!(part <= 65_535 && (weight > 0 || part == 0), "{part} of {weight}");
     }
 }
 

@@ -1,9 +1,13 @@
-//! `-S`: the table as command lines that `-R` takes. Thresholds, timeouts and daemons are not in it, as in the original.
+//! `-S`: the table as command lines that `-R` takes. Thresholds, timeouts and daemons are not in it, as in the original. The
+//! third flag of sh and mh alone, which the original writes as no name and then cannot read, is written as `flag-3`.
 
 use std::fmt::Write as _;
 
 use super::{Names, endpoint, flag_names, key_protocol, mark_text, mask, order};
 use crate::ipvs::model::{Dest, Family, Forward, Service, ServiceFlags, ServiceKey, Tunnel};
+
+/// The third scheduler flag, by the name that every scheduler takes.
+const THIRD: &str = "flag-3";
 
 /// The lines, sorted as a listing.
 #[must_use]
@@ -51,6 +55,7 @@ fn service_text(service: &Service) -> String {
         out.push_str(" -o");
     }
     if let Some(flags) = flag_names(service) {
+        let flags = if flags.is_empty() { THIRD } else { &flags };
         let _ = write!(out, " -b {flags}");
     }
     out
@@ -77,4 +82,17 @@ fn dest_text(dest: &Dest) -> String {
         };
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_flag_of_sh_is_saved_by_a_name_that_can_be_read() {
+        let key = ServiceKey::Fwmark { mark: 1, family: Family::Inet };
+        let flags = ServiceFlags(ServiceFlags::SCHED3);
+        let service = Service { key, scheduler: "sh".into(), flags, persistence: None, engine: None };
+        assert_eq!(service_text(&service), "-s sh -b flag-3");
+    }
 }
