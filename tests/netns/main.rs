@@ -32,7 +32,8 @@ mod table;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: netns test [FILTER] [--kernel any|ipvs] [--all] | bench NAME | demo | shell [HOST] | list | where
+const USAGE: &str = "usage: netns test [FILTER] [--kernel any|ipvs] [--all] | demo | shell [HOST] | list | where
+       netns bench ipvs | bench ldirectord native|beside
        netns httpd --dir DIR --port N | probe ADDRESS:PORT --seconds N | get URL | hold PORT";
 
 fn main() -> ExitCode {

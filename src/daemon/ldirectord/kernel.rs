@@ -4,17 +4,33 @@ use std::collections::BTreeMap;
 
 use crate::daemon::record::Record;
 use crate::director::{Director, Event};
-use crate::ipvs::client::{self, Client};
+use crate::ipvs::client::{self, Client, Report};
 use crate::ipvs::diff::diff;
-use crate::ipvs::model::{ServiceEntry, Table};
+use crate::ipvs::model::{Command, ServiceEntry, Table};
+use crate::ipvs::transport::Transport;
 
 /// Rounds of one reconciliation: the table may have changed between the look at it and the commands.
 const ROUNDS: usize = 3;
 
+/// What is asked of a client, over whichever transport.
+trait Ipvs: Send {
+    fn dump(&mut self) -> Result<Vec<ServiceEntry>, client::Error>;
+    fn apply(&mut self, commands: &[Command]) -> Result<Report, client::Error>;
+}
+
+impl<T: Transport + Send> Ipvs for Client<T> {
+    fn dump(&mut self) -> Result<Vec<ServiceEntry>, client::Error> {
+        Client::dump(self)
+    }
+
+    fn apply(&mut self, commands: &[Command]) -> Result<Report, client::Error> {
+        Client::apply(self, commands)
+    }
+}
+
 /// The netlink socket and what is known through it.
-#[derive(Debug)]
 pub(super) struct Kernel {
-    client: Client,
+    client: Box<dyn Ipvs>,
     seen: Vec<ServiceEntry>,
     /// What is refused at present: command -> reason, each logged once.
     refused: BTreeMap<String, String>,
@@ -23,9 +39,9 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Fails without IPVS in the kernel or without the permission to use it.
-    pub(super) fn open() -> anyhow::Result<Self> {
-        let client = Client::open().map_err(said)?;
+    /// The kernel behind an open client. Opening fails without IPVS in the kernel or without the permission to use it.
+    pub(super) fn new<T: Transport + Send + 'static>(client: Result<Client<T>, client::Error>) -> anyhow::Result<Self> {
+        let client = Box::new(client.map_err(said)?);
         Ok(Self { client, seen: Vec::new(), refused: BTreeMap::new(), unreadable: None })
     }
 

@@ -40,6 +40,8 @@ use crate::daemon::pidfile::{self, Layout, PidFile};
 use crate::daemon::record::{Decision, Record};
 use crate::director::plan::{LogTo, Plan};
 use crate::director::{Director, Event, Files, Input, Level, Output, Token};
+use crate::ipvs::client::{self, Client};
+use crate::ipvs::transport::Transport;
 use crate::log::ldirectord::{Sink, Target, Writer};
 use crate::log::trace;
 
@@ -121,6 +123,15 @@ impl fmt::Debug for Setup {
 
 /// Runs the instance until it is told to stop; the process's exit status. Needs a process of one thread.
 pub fn run(setup: Setup, ready: Ready) -> u8 {
+    run_over(setup, ready, Client::open)
+}
+
+/// The same with the kernel that `open` reaches.
+pub fn run_over<T: Transport + Send + 'static>(
+    setup: Setup,
+    ready: Ready,
+    open: impl FnOnce() -> Result<Client<T>, client::Error>,
+) -> u8 {
     let _details = if setup.mode == Mode::Debug { trace::to_stderr() } else { None };
     let sink = Sink::new(&setup.instance, setup.mode.target(&setup.plan.globals.log));
     let started = || {
@@ -130,7 +141,7 @@ pub fn run(setup: Setup, ready: Ready) -> u8 {
     };
     let mut ready = Some(ready);
     let result = started().and_then(|(runtime, log)| {
-        let result = runtime.block_on(serve(setup, log, &mut ready));
+        let result = runtime.block_on(serve(setup, log, &mut ready, open));
         // A check or a name server that hangs does not hold up the end.
         runtime.shutdown_background();
         result
@@ -142,11 +153,16 @@ pub fn run(setup: Setup, ready: Ready) -> u8 {
     ready.map_or(1, |ready| ready.failed(1))
 }
 
-async fn serve(setup: Setup, log: Writer, ready: &mut Option<Ready>) -> anyhow::Result<()> {
+async fn serve<T: Transport + Send + 'static>(
+    setup: Setup,
+    log: Writer,
+    ready: &mut Option<Ready>,
+    open: impl FnOnce() -> Result<Client<T>, client::Error>,
+) -> anyhow::Result<()> {
     let mut ending = Ending::new().context("cannot handle signals")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot handle signals")?;
     // First of all: without IPVS nothing is to be left behind.
-    let mut kernel = Kernel::open()?;
+    let mut kernel = Kernel::new(open())?;
     let pid_file = match setup.mode {
         Mode::Background => Some(PidFile::create(&setup.pid_file, "ldirectord", Layout::Plain)?),
         Mode::Debug | Mode::Supervised => None,

@@ -3,10 +3,10 @@
 //! additions slow.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 
+use crate::arena;
 use crate::host::{Host, executable};
 use crate::lab::Lab;
 use crate::table::{Machine, Product};
@@ -33,7 +33,8 @@ struct Cost {
 }
 
 /// Prints a table for each shape.
-pub fn run() -> anyhow::Result<ExitCode> {
+pub fn run() -> anyhow::Result<()> {
+    arena::enter()?;
     for (services, reals) in [(100, 100), (1000, 10)] {
         let mut lab = Lab::new()?;
         lab.start(&[Machine::new("server10", "172.25.60.10/24").product(Product::Originals)])?;
@@ -69,7 +70,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             );
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn rules(services: usize, reals: usize) -> String {
