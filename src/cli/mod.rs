@@ -18,6 +18,7 @@ pub mod hold;
 mod ipvs;
 pub mod ipvsadm;
 pub mod ldirectord;
+pub mod probe;
 mod status;
 
 /// A command that exists elsewhere and that the program answers to, by a link of that name or as first argument.
@@ -53,6 +54,8 @@ enum Own {
     Undrain(hold::args::Undrain),
     /// Take a real server out as if its check had failed, or back
     Maintenance(hold::args::Maintenance),
+    /// Run one check of a real server now and show all that goes over the wire
+    Probe(probe::Args),
     /// Show on one screen what heartbeat and ldirectord are doing here
     Status(status::Args),
     /// The kernel's table of virtual services: compare, apply, watch, explain; its settings and daemons
@@ -92,6 +95,7 @@ fn own(args: &[OsString]) -> ExitCode {
         Ok(Own::Drain(args)) => hold::drain(&args),
         Ok(Own::Undrain(args)) => hold::undrain(&args),
         Ok(Own::Maintenance(args)) => hold::maintenance(&args),
+        Ok(Own::Probe(args)) => probe::run(&args),
         Ok(Own::Status(args)) => status::run(&args),
         Ok(Own::Ipvs(verb)) => ipvs::run(&verb),
         Err(e) => {

@@ -117,7 +117,7 @@ fn locate(act: &Act) -> Result<Instance, u8> {
 }
 
 /// The file of that name, where configurations are looked for; else the name.
-fn find(name: &str) -> Result<PathBuf, &str> {
+pub(super) fn find(name: &str) -> Result<PathBuf, &str> {
     let inner = name.trim_start_matches('/');
     let places = [Path::new("/etc/ha.d").join(inner), Path::new("/etc/ha.d/conf").join(inner), given(name)];
     places.into_iter().find(|p| p.is_file()).ok_or(name)
