@@ -148,7 +148,7 @@ fn address(n: usize) -> String {
 }
 
 fn port(n: usize) -> u16 {
-    if n < ALIVE || n >= ALIVE + MORTAL { 80 } else { u16::try_from(8000 + n).unwrap_or(80) }
+    if !(ALIVE..ALIVE + MORTAL).contains(&n) { 80 } else { u16::try_from(8000 + n).unwrap_or(80) }
 }
 
 /// As in `/proc/net/ip_vs`.
