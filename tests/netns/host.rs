@@ -343,7 +343,8 @@ impl Host {
         Ok(nsenter)
     }
 
-    fn pid(&self) -> anyhow::Result<i32> {
+    /// Its process 1, as seen from here.
+    pub fn pid(&self) -> anyhow::Result<i32> {
         self.power()?.as_ref().map(|p| p.pid).with_context(|| format!("host {} has no power", self.name()))
     }
 

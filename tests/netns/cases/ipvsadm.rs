@@ -3,6 +3,7 @@
 
 mod beside;
 mod crowd;
+mod replay;
 mod whole;
 
 use anyhow::ensure;
@@ -17,6 +18,8 @@ pub const CASES: &[Case] = &[
     Case::new("ipvsadm/any command line does what it does in the original", Kernel::Ipvs, beside::differential).originals(),
     Case::new("ipvsadm/restore changes what differs, or nothing", Kernel::Ipvs, whole::restore),
     Case::new("ipvsadm/a file is compared and applied", Kernel::Ipvs, whole::apply),
+    Case::new("ipvsadm/the original's cases, replayed", Kernel::Ipvs, replay::recorded),
+    Case::new("ipvsadm/a table of another network namespace", Kernel::Ipvs, replay::elsewhere),
     Case::new("ipvsadm/what stays is listed once while others change the table", Kernel::Ipvs, crowd::changing),
     Case::new("ipvsadm/twenty thousand real servers come back as they were", Kernel::Ipvs, crowd::large),
     Case::new("ipvsadm/boot does what Debian's files say", Kernel::Ipvs, whole::boot),

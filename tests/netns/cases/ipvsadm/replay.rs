@@ -1,0 +1,46 @@
+//! What ipvsadm 1.31 was seen to do (`tests/data/ipvsadm`), asked of ours on a real kernel; and the library in another network
+//! namespace than the caller's.
+
+use std::path::Path;
+
+use anyhow::ensure;
+use lvs_ha::ipvs::client::{Client, Netlink};
+
+use crate::host::{executable, root};
+use crate::lab::Lab;
+use crate::runner::Failure;
+use crate::table::Machine;
+
+/// Goes in: the command lines of every recorded case. Must come out: the same output and exit status.
+pub(super) fn recorded(lab: &mut Lab) -> Result<(), Failure> {
+    let cases = std::fs::read_dir(root().join("tests/data/ipvsadm/cases"))?.count();
+    ensure!(cases > 100, "only {cases} recorded cases");
+    lab.start(&[Machine::new("server10", "172.25.60.10/24")])?;
+    let host = lab.host("server10")?;
+    // /run is the host's own, and its name is what the executable goes by.
+    host.run(&format!("ln -sfn '{}' /run/ipvsadm", executable().display()))?.ok()?;
+    let check = root().join("tests/data/ipvsadm/replay/check.py");
+    let command = format!("exec timeout 800 python3 -B '{}' --ipvsadm /run/ipvsadm", check.display());
+    let (code, said) = host.spawn(&command)?.finish()?;
+    let trouble: String = said.lines().filter(|l| !l.starts_with("pass ")).map(|l| format!("{l}\n")).collect();
+    ensure!(code == Some(0) && said.contains(&format!("\n{cases} passed, 0 failed\n")), "{trouble}");
+    Ok(())
+}
+
+/// Goes in: a table on a host. Must come out: that table, read by a process that is not on that host and stays where it is.
+pub(super) fn elsewhere(lab: &mut Lab) -> Result<(), Failure> {
+    lab.start(&[Machine::new("server10", "172.25.60.10/24")])?;
+    let host = lab.host("server10")?;
+    host.run("ipvsadm -A -t 172.25.60.200:80 -s rr")?.ok()?;
+    let namespace = format!("/proc/{}/ns/net", host.pid()?);
+    let mine = || std::fs::read_link("/proc/thread-self/ns/net");
+    let before = mine()?;
+    let there = Client::over(Netlink::open_in(Path::new(&namespace))?)?.dump()?;
+    ensure!(there.len() == 1, "the host's table has {} services", there.len());
+    ensure!(mine()? == before, "the caller is in another namespace than before");
+    let here = Client::open()?.dump()?;
+    ensure!(here.is_empty(), "the caller's own table has {} services", here.len());
+    let missing = Netlink::open_in(Path::new("/proc/0/ns/net")).err().map(|e| e.to_string()).unwrap_or_default();
+    ensure!(missing.contains("/proc/0/ns/net"), "a namespace that is not there: {missing:?}");
+    Ok(())
+}
