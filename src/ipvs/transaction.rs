@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::diff::diff;
+use super::errno;
 use super::model::{Command, ServiceKey, Table};
 
 /// What takes commands: the kernel, or what stands in for it.
@@ -118,9 +119,7 @@ fn restore<K: Kernel>(kernel: &mut K, before: &Table, commands: &[Command]) -> b
 }
 
 fn is_gone(errno: i32) -> bool {
-    /// `ENOENT` and `ESRCH` of `asm-generic/errno-base.h`.
-    const GONE: [i32; 2] = [2, 3];
-    GONE.contains(&errno)
+    matches!(errno, errno::ENOENT | errno::ESRCH)
 }
 
 fn list(refused: &[Refused]) -> String {
