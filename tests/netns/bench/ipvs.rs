@@ -40,7 +40,9 @@ pub fn run() -> anyhow::Result<()> {
         lab.start(&[Machine::new("server10", "172.25.60.10/24").product(Product::Originals)])?;
         let host = lab.host("server10")?;
         host.write_file("/var/tmp/rules", &rules(services, reals))?;
-        println!("\n{services} services of {reals} real servers; seconds, the fastest of {RUNS} runs");
+        println!(
+            "\n{services} services of {reals} real servers; seconds, the fastest of {RUNS} runs; system calls for a tenth of the services"
+        );
         println!(
             "{:<16} {:>10} {:>10} {:>7}   {:>10} {:>10} {:>7}   {:>9} {:>7} {:>7}",
             "", "wall", "ours", "ratio", "cpu", "ours", "ratio", "syscalls", "ours", "ratio"
@@ -54,6 +56,8 @@ pub fn run() -> anyhow::Result<()> {
                 }
             }
         }
+        // Each one counted costs the emulated machine a millisecond.
+        host.write_file("/var/tmp/rules", &rules(services / 10, reals))?;
         let calls = [calls(host, 0)?, calls(host, 1)?];
         for (n, (name, ..)) in STEPS.iter().enumerate() {
             let [Some(theirs), Some(ours)] = costs[n] else { continue };
