@@ -80,12 +80,27 @@ impl Drop for PidFile {
 }
 
 /// The process that the file names, if it lives and its command line contains `word` (so that a number used again by
-/// another program does not count).
+/// another program does not count). One that was killed and is not gone yet does not live.
 #[must_use]
 pub fn running(path: &Path, word: &str) -> Option<u32> {
     let pid = recorded(path)?;
     let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    command.windows(word.len().max(1)).any(|w| w == word.as_bytes()).then_some(pid)
+    let named = command.windows(word.len().max(1)).any(|w| w == word.as_bytes());
+    let files = ["status", "stat"].map(|file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default());
+    (named && !is_dying(&files[0], &files[1])).then_some(pid)
+}
+
+/// Whether a process is on its way out, by its files `status` and `stat` (proc(5)): SIGKILL is pending, or its exit has begun.
+fn is_dying(status: &str, stat: &str) -> bool {
+    /// Bit of SIGKILL in a signal mask.
+    const KILL: u64 = 1 << 8;
+    /// `PF_EXITING` of `linux/sched.h`.
+    const EXITING: u64 = 4;
+    let pending = status.lines().filter_map(|l| l.strip_prefix("SigPnd:").or_else(|| l.strip_prefix("ShdPnd:")));
+    let killed = pending.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).any(|mask| mask & KILL != 0);
+    // Behind the name, which may contain anything: state, then five numbers, then the flags.
+    let flags = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
+    killed || flags.is_some_and(|f| f & EXITING != 0)
 }
 
 /// The number in the file, whether or not such a process lives.
@@ -141,6 +156,20 @@ mod tests {
         let file = PidFile::create(&path, "no-process-is-called-so", Layout::Plain).unwrap();
         assert_eq!(recorded(&path), Some(std::process::id()));
         drop(file);
+    }
+
+    #[test]
+    fn a_process_that_was_killed_and_is_not_gone_does_not_run() {
+        let stat = |flags: u32| format!("42 (heart) beat) S 1 42 42 0 -1 {flags} 100 0\n");
+        let status = |own: &str, shared: &str| format!("Name:\theartbeat\nSigPnd:\t{own}\nShdPnd:\t{shared}\n");
+        let (none, kill, term) = ("0000000000000000", "0000000000000100", "0000000000004000");
+        assert!(!is_dying(&status(none, none), &stat(4_194_560)));
+        assert!(!is_dying(&status(none, term), &stat(4_194_560)));
+        assert!(is_dying(&status(kill, none), &stat(4_194_560)));
+        assert!(is_dying(&status(none, kill), &stat(4_194_560)));
+        assert!(is_dying(&status(none, none), &stat(4_194_564)));
+        // No such process: that it does not run, others tell.
+        assert!(!is_dying("", ""));
     }
 
     #[test]
