@@ -1,4 +1,4 @@
-//! DNS over UDP or TCP: the addresses of a name (A, and AAAA when no A is the right one), or the name of an address (PTR).
+//! DNS over UDP or TCP: the addresses of a name (A, or AAAA where there is no A), or the name of an address (PTR).
 //!
 //! [`answers`] reads an answer and is pure.
 
@@ -26,6 +26,10 @@ pub(super) async fn ask(addr: IpAddr, port: u16, question: &Dns) -> Result<Strin
     };
     let mut all = Vec::new();
     for kind in kinds {
+        // The original asks for A alone: whoever has one is judged by it.
+        if !all.is_empty() && !addr.is_ipv6() {
+            break;
+        }
         let found = records(addr, port, question.udp, &name, *kind).await?;
         for text in &found {
             if matches(pattern, text.as_bytes())? {

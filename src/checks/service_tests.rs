@@ -329,7 +329,9 @@ fn dns_answer(packet: &[u8]) -> Option<Vec<u8>> {
     let mut answer = Message::new(asked.metadata.id, MessageType::Response, OpCode::Query);
     let data = match (query.name().to_string().as_str(), query.query_type()) {
         ("www.example.org.", RecordType::A) => Some(RData::A(A::new(192, 0, 2, 7))),
-        ("www.example.org.", RecordType::AAAA) => Some(RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7))),
+        ("www.example.org." | "six.example.org.", RecordType::AAAA) => {
+            Some(RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7)))
+        }
         ("7.2.0.192.in-addr.arpa.", RecordType::PTR) => Some(RData::PTR(PTR(Name::from_ascii("www.example.org.").unwrap()))),
         _ => None,
     };
@@ -353,7 +355,9 @@ async fn dns_finds_addresses_and_names_over_udp_and_tcp() {
     });
     for (name, receive, up) in [
         ("www.example.org", Some(r"192\.0\.2\.[17]$"), true),
-        ("www.example.org", Some("^2001:db8::7$"), true),
+        ("six.example.org", Some("^2001:db8::7$"), true),
+        // Whoever has an A is judged by it.
+        ("www.example.org", Some("^2001:db8::7$"), false),
         ("www.example.org", Some(r"192\.0\.2\.1$"), false),
         ("192.0.2.7", Some("^www.example.org$"), true),
         ("192.0.2.8", Some("."), false),

@@ -49,7 +49,7 @@ fn options(login: &str, transport: &str, local: SocketAddr, id: &str) -> String 
          To: <sip:{login}>\r\n\
          From: <sip:{login}>;tag={id}\r\n\
          Call-ID: {id}@{local}\r\n\
-         CSeq: 1 OPTIONS\r\n\
+         CSeq: 63104 OPTIONS\r\n\
          Contact: <sip:{login}>\r\n\
          Accept: application/sdp\r\n\
          Content-Length: 0\r\n\r\n"

@@ -2,7 +2,7 @@
 //! who asks for a check of the file, not at each start.
 
 use super::text::blank;
-use super::{Address, File, Real, Shared, Virtual};
+use super::{Address, CheckType, File, Real, Service, Shared, Virtual};
 use crate::config::diag::{Diagnostic, Span, Spanned};
 use crate::ipvs::model::Forward;
 
@@ -79,8 +79,31 @@ impl Advisor<'_> {
         if block.address.is_some() && block.reals.is_empty() && block.fallback.is_none() {
             self.warn(block.head, "this virtual service has no real server", "real=ADDRESS:PORT METHOD, indented below it");
         }
+        self.dns(block);
         for (n, real) in block.reals.iter().enumerate() {
             self.real(block, real, block.reals.get(..n).unwrap_or_default());
+        }
+    }
+
+    /// A dns check without receive: none of its servers is ever up.
+    fn dns(&mut self, block: &Virtual) {
+        let negotiates = match block.checktype.as_ref().map(|c| &c.value) {
+            None | Some(CheckType::Negotiate | CheckType::Combined(_)) => true,
+            Some(_) => false,
+        };
+        let port = match block.address.as_ref().map(|a| &a.value) {
+            Some(Address::Host { port, .. }) => port.value.parse().ok(),
+            _ => None,
+        };
+        let service = block.service.as_ref().map(|s| s.value).or_else(|| port.map(Service::of_port));
+        if negotiates
+            && service == Some(Service::Dns)
+            && block.receive.is_none()
+            && block.reals.iter().any(|real| real.check.is_none())
+        {
+            let span = block.request.as_ref().map_or(block.head, |r| r.span);
+            let hint = "no answer is the right one: receive= names it; as it is every server will be down";
+            self.warn(span, "a dns check without receive", hint);
         }
     }
 
@@ -171,5 +194,15 @@ mod tests {
             "8: this file has the line ends of Windows, a carriage return each (1)",
         ];
         assert_eq!(advised(text), want);
+    }
+
+    #[test]
+    fn dns_without_receive_finds_nobody_up() {
+        let block = |rest: &str| advised(&format!("virtual=10.0.0.1:53\n\treal=10.0.0.2:53 masq\n{rest}"));
+        assert_eq!(block("\trequest=\"www.test\"\n"), ["3: a dns check without receive"]);
+        assert_eq!(block("\tservice=dns\n\tchecktype=3\n"), ["1: a dns check without receive"]);
+        for good in ["\treceive=\"1\"\n", "\tchecktype=connect\n", "\tservice=none\n"] {
+            assert_eq!(block(good), [""; 0], "{good}");
+        }
     }
 }

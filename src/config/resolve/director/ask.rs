@@ -44,12 +44,7 @@ impl Resolver<'_> {
             Service::Imaps => Kind::Imap(Mailbox { tls: Some(self.tls(block)), login: pair() }),
             Service::Ftp => Kind::Ftp(Ftp { login, passwd, request: asked, receive }),
             Service::Simpletcp => Kind::SimpleTcp(SimpleTcp { udp, request: asked.replace("\\n", "\n"), receive }),
-            Service::Dns => {
-                if receive.is_none() {
-                    self.weak(block, request, "a dns check without receive", "no answer is the right one: receive= names it");
-                }
-                Kind::Dns(Dns { udp, name: asked, receive })
-            }
+            Service::Dns => Kind::Dns(Dns { udp, name: asked, receive }),
             Service::Ldap => Kind::Ldap(Ldap { tls: None, login: pair(), base: asked, receive }),
             Service::Ldaps => Kind::Ldap(Ldap { tls: Some(self.tls(block)), login: pair(), base: asked, receive }),
             Service::Mysql => self.sql(block, Engine::Mysql, (login, passwd, asked), request),
