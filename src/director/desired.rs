@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::director::alert::{Alert, Change, about, about_entry};
+use crate::director::health::Health;
 use crate::director::held::Hold;
 use crate::director::plan::{Virtual, Watch};
 use crate::director::{Director, Event, Service, report};
@@ -201,17 +202,21 @@ impl Director {
 }
 
 impl Service {
+    /// The states of the real servers with that key.
+    fn healths(&self, key: DestKey) -> impl Iterator<Item = &Health> {
+        self.places.get(&key).into_iter().flatten().filter_map(|n| self.reals.get(*n))
+    }
+
     /// Whether the real server with that key is up. One that is written twice, with two checks, needs both.
     fn in_service(&self, v: &Virtual, key: DestKey) -> bool {
-        let mut states = v.reals.iter().zip(&self.reals).filter(|(r, _)| r.dest.key == key).map(|(_, h)| h.in_service());
+        let mut states = self.healths(key).map(Health::in_service);
         states.next().is_some_and(|first| first && states.all(|s| s))
             || (self.fallback.0 && v.fallback.as_ref().is_some_and(|f| f.key == key))
     }
 
     /// Whether a hold keeps the real server with that key in the table, or out of it; `None`: no hold has a say.
-    fn kept(&self, v: &Virtual, key: DestKey) -> Option<bool> {
-        let mut holds = v.reals.iter().zip(&self.reals).filter(|(r, _)| r.dest.key == key).filter_map(|(_, h)| h.held());
-        holds.find_map(|hold| match hold {
+    fn kept(&self, key: DestKey) -> Option<bool> {
+        self.healths(key).filter_map(Health::held).find_map(|hold| match hold {
             Hold::Drained(_) => Some(true),
             Hold::Removed => Some(false),
             Hold::Maintenance => None,
@@ -230,7 +235,7 @@ impl Service {
                 Some(Dest { weight: health.weight(real.dest.weight), ..real.dest.clone() })
             } else {
                 // Unwatched servers that are not in the table stay visible with weight 0 only where quiescing is asked for.
-                self.kept(v, key).unwrap_or(v.quiescent).then(|| Dest { weight: 0, ..real.dest.clone() })
+                self.kept(key).unwrap_or(v.quiescent).then(|| Dest { weight: 0, ..real.dest.clone() })
             };
             out.insert(key, entry);
         }

@@ -24,7 +24,7 @@ mod scenarios;
 #[cfg(test)]
 mod simulation;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::checks::spec::{Spec, Verdict};
 use crate::cluster::io::Mono;
@@ -128,6 +128,8 @@ pub struct Director {
 struct Service {
     /// One for each of the virtual's real servers, in their order.
     reals: Vec<Health>,
+    /// Where in `reals` each entry of the table is looked after: more than one place if it is written twice.
+    places: BTreeMap<DestKey, Vec<usize>>,
     /// Whether the fallback is to serve, and since when that is so.
     fallback: (bool, Mono),
     /// What the fallbackcommand was last told: whether no real server is up.
@@ -250,8 +252,9 @@ impl Director {
         let reals = v.reals.iter().map(|real| {
             let same = |check: bool| {
                 let (o, s) = old?;
-                let mut pairs = o.reals.iter().zip(&s.reals);
-                pairs.find(|(r, _)| r.dest.key == real.dest.key && (!check || r.check == real.check)).map(|(_, h)| h)
+                let mut places = s.places.get(&real.dest.key)?.iter();
+                let place = places.find(|n| !check || o.reals.get(**n).is_some_and(|r| r.check == real.check))?;
+                s.reals.get(*place)
             };
             let mut health = match (same(true), same(false)) {
                 (Some(health), _) => health.clone(),
@@ -264,7 +267,7 @@ impl Director {
                     Health::unchecked(entry.is_some_and(|d| d.weight > 0 || real.dest.weight == 0), now)
                 }
             };
-            if !old.is_some_and(|(o, _)| o.reals.iter().any(|r| r.agent.is_some() && r.agent == real.agent)) {
+            if real.agent.is_none() || !old.is_some_and(|(o, _)| o.reals.iter().any(|r| r.agent == real.agent)) {
                 health.agent = Default::default();
             }
             health.serving &= health.failures < v.failurecount;
@@ -274,7 +277,12 @@ impl Director {
             health
         });
         let told = old.filter(|(o, _)| o.fallback_command == v.fallback_command).and_then(|(_, s)| s.told);
-        Service { reals: reals.collect(), fallback: old.map_or((false, now), |(_, s)| s.fallback), told }
+        let reals = reals.collect();
+        let mut places: BTreeMap<DestKey, Vec<usize>> = BTreeMap::new();
+        for (n, real) in v.reals.iter().enumerate() {
+            places.entry(real.dest.key).or_default().push(n);
+        }
+        Service { reals, places, fallback: old.map_or((false, now), |(_, s)| s.fallback), told }
     }
 
     /// One probe for each different question and interval; those that were there go on as they were.
