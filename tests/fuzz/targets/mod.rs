@@ -1,5 +1,6 @@
 //! What is fuzzed: a name, the seeds, and a function that reads the bytes and panics when something does not hold.
 
+mod answers;
 mod commands;
 mod config;
 mod heartbeat;
@@ -37,6 +38,10 @@ pub const ALL: &[Target] = &[
     Target { name: "agent_line", seeds: net::agent_lines, run: net::agent_line, longest: 256 },
     Target { name: "command_words", seeds: commands::words, run: commands::others, longest: 256 },
     Target { name: "control_lines", seeds: commands::control_lines, run: commands::control, longest: 8192 },
+    Target { name: "check_lines", seeds: answers::lines, run: answers::line, longest: 1024 },
+    Target { name: "check_sip", seeds: answers::sips, run: answers::sip, longest: 1024 },
+    Target { name: "check_dns", seeds: answers::dns_packets, run: answers::dns, longest: 1024 },
+    Target { name: "check_radius", seeds: answers::radius_packets, run: answers::radius, longest: 512 },
     Target { name: "arp", seeds: net::arp_frames, run: net::arp, longest: 128 },
     Target { name: "icmp_echo", seeds: net::echoes, run: net::echo, longest: 256 },
     Target { name: "generation", seeds: net::generations, run: net::generation, longest: 64 },
