@@ -35,8 +35,10 @@ pub(super) async fn ask(addr: IpAddr, port: u16, question: &Http) -> Result<Stri
         trace::doing("connecting, and waiting for the head of the answer");
         let path = if question.proxy { url.as_str().to_owned() } else { url.path().to_owned() + &query(&url) };
         let shown = host.as_deref().or(url.host_str()).unwrap_or_default();
-        trace::sent(format!("{method} {path} HTTP/1.1\r\nHost: {shown}\r\n").as_bytes());
+        trace::note(|| format!("will ask: {method} {path}, Host: {shown}"));
         let response = request.send().await?;
+        // Only an answer tells that it was: the library connects and sends in one step.
+        trace::sent(format!("{method} {path} HTTP/1.1\r\nHost: {shown}\r\n").as_bytes());
         trace::received(head(&response).as_bytes());
         match target(&response, &url) {
             Some((next, other)) if redirects < REDIRECTS => {

@@ -272,7 +272,8 @@ async fn a_trace_shows_each_step_also_when_the_time_runs_out() {
             }
         })
         .collect();
-    assert_eq!(shown, ["GET /x?y HTTP/1.1\r\nHost: www.example.org\r\n", "HTTP/1.1 200 OK\r\n"]);
+    let request = "GET /x?y HTTP/1.1\r\nHost: www.example.org\r\n";
+    assert_eq!(shown, ["will ask: GET /x?y, Host: www.example.org", request, "HTTP/1.1 200 OK\r\n"]);
     let (v, steps) = run_traced(&spec(Kind::Connect, closed_port(), LONG)).await;
     assert!(!v.up && steps.is_empty(), "{steps:?}");
 }

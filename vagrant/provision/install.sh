@@ -9,7 +9,7 @@ if [ "$executable" != /usr/sbin/lvs-ha ]; then
 fi
 for link in \
     /usr/sbin/heartbeat /usr/lib/heartbeat/heartbeat /usr/libexec/heartbeat/heartbeat \
-    /usr/sbin/ldirectord /usr/sbin/ipvsadm \
+    /usr/sbin/ldirectord /usr/sbin/ipvsadm /usr/sbin/ipvsadm-save /usr/sbin/ipvsadm-restore \
     /usr/bin/cl_status \
     /usr/share/heartbeat/hb_standby /usr/share/heartbeat/hb_takeover \
     /usr/sbin/hb_standby /usr/sbin/hb_takeover
