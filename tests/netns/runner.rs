@@ -60,7 +60,6 @@ impl Case {
 
     /// The same, only run with `--all`.
     #[must_use]
-    #[allow(dead_code)] // for the cases to come
     pub const fn long(mut self) -> Self {
         self.long = true;
         self

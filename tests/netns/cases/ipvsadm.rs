@@ -15,10 +15,12 @@ use crate::table::{Machine, Product};
 
 pub const CASES: &[Case] = &[
     Case::new("ipvsadm/listings are the original's", Kernel::Ipvs, listings).originals(),
-    Case::new("ipvsadm/any command line does what it does in the original", Kernel::Ipvs, beside::differential).originals(),
+    Case::new("ipvsadm/any command line does what it does in the original", Kernel::Ipvs, beside::differential)
+        .originals()
+        .long(),
     Case::new("ipvsadm/restore changes what differs, or nothing", Kernel::Ipvs, whole::restore),
     Case::new("ipvsadm/a file is compared and applied", Kernel::Ipvs, whole::apply),
-    Case::new("ipvsadm/the original's cases, replayed", Kernel::Ipvs, replay::recorded),
+    Case::new("ipvsadm/the original's cases, replayed", Kernel::Ipvs, replay::recorded).long(),
     Case::new("ipvsadm/a table of another network namespace", Kernel::Ipvs, replay::elsewhere),
     Case::new("ipvsadm/what stays is listed once while others change the table", Kernel::Ipvs, crowd::changing),
     Case::new("ipvsadm/twenty thousand real servers come back as they were", Kernel::Ipvs, crowd::large),
