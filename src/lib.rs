@@ -21,7 +21,7 @@
 //!
 //! **Pure** (no socket, file, task, clock, global or random number; held by `tests/purity.rs`): `config` except
 //! `load`, `ipvs` except `client` and `proc_sys`, `cluster`, `director`, `checks::{spec,answer}`,
-//! `agents::{action,respawn}`, `control::proto`, `status`, `cli::*::{args,render}`. Pure imports only pure; leaves with
+//! `agents::{action,respawn,watch}`, `control::proto`, `status`, `cli::*::{args,render}`. Pure imports only pure; leaves with
 //! effects import pure and never each other (but `agents::builtin` uses `net` and `state`); only `daemon` and `cli` know both sides.
 
 pub mod agents;

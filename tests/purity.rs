@@ -14,6 +14,7 @@ const PURE: &[&str] = &[
     "checks/answer.rs",
     "agents/action.rs",
     "agents/respawn.rs",
+    "agents/watch.rs",
     "control/proto.rs",
     "status",
 ];

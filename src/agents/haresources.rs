@@ -1,15 +1,21 @@
-//! Runs one line of `haresources` as the original's ResourceManager does, with its log lines.
+//! Runs one line of `haresources` as the original's ResourceManager does, with its log lines; keeps what runs here, and looks
+//! after it.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Tell;
 use super::action::{Action, Done, Sequence, Step, says_running};
+use super::builtin::Builtin;
+use super::builtin::small::Smalls;
 use super::builtin::vip::Vips;
-use super::builtin::{self, Builtin};
-use super::exec::{self, How, Program, SCRIPT_DIRS};
+use super::exec::{self, How};
+use super::lookup::{self, Call, Kind, Runs};
 use crate::cluster::io::{Level, Outcome, Verb};
+use crate::config::haresources;
 use crate::config::settings::{Group, Resource};
 use crate::errors;
 
@@ -20,11 +26,27 @@ const STATUS_LIMIT: Duration = Duration::from_secs(300);
 
 /// What groups are run with.
 pub struct Runner {
+    /// This node.
+    me: String,
     vips: Arc<Vips>,
+    smalls: Smalls,
     /// Whether a built-in resource wins over a script of its name.
     builtin: bool,
+    /// `haresources`, read again for each operation; none: the groups are as given.
+    file: Option<PathBuf>,
     env: Vec<(String, String)>,
     tell: Tell,
+    /// By key.
+    known: Mutex<HashMap<String, Known>>,
+}
+
+/// A group that has been run.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// One thing at a time is done to a group.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// As it was started, while it runs.
+    runs: Option<Group>,
 }
 
 impl std::fmt::Debug for Runner {
@@ -34,14 +56,98 @@ impl std::fmt::Debug for Runner {
 }
 
 impl Runner {
-    /// With the address resources, whether built-in resources win over scripts, the scripts' environment and where to log.
+    /// With this node's name, the address resources, whether built-in resources win over scripts, `haresources`, the scripts'
+    /// environment and where to log.
     #[must_use]
-    pub fn new(vips: Arc<Vips>, builtin: bool, env: Vec<(String, String)>, tell: Tell) -> Self {
-        Self { vips, builtin, env, tell }
+    pub fn new(me: &str, vips: Arc<Vips>, builtin: bool, file: Option<PathBuf>, env: Vec<(String, String)>, tell: Tell) -> Self {
+        let (me, smalls, known) = (me.to_owned(), Smalls::default(), Mutex::default());
+        Self { me, vips, smalls, builtin, file, env, tell, known }
     }
 
-    /// Starts or stops the whole group.
+    /// Starts or stops the whole group, as its line of `haresources` says now; what is stopped is what was started.
     pub async fn run(&self, group: &Group, verb: Verb) -> Outcome {
+        let key = group.key().to_owned();
+        let known = self.known(&key);
+        let _turn = known.turn.lock().await;
+        let runs = self.known(&key).runs;
+        let group = match (verb, runs) {
+            (Verb::Stop, Some(group)) => group,
+            _ => self.current(group),
+        };
+        let outcome = self.sequence(&group, verb).await;
+        let runs = match (verb, &outcome) {
+            (Verb::Start, Outcome::Done) | (Verb::Stop, Outcome::Failed(_)) => Some(group),
+            _ => None,
+        };
+        self.change(&key, |k| k.runs = runs);
+        outcome
+    }
+
+    /// The groups that were started here and not stopped since.
+    #[must_use]
+    pub fn running(&self) -> Vec<Group> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups: Vec<Group> = known.values().filter_map(|k| k.runs.clone()).collect();
+        groups.sort_by(|a, b| a.key().cmp(b.key()));
+        groups
+    }
+
+    /// Asks each resource of a group that runs here; none if it is being started or stopped, or does not run here any more.
+    pub async fn look(&self, key: &str) -> Option<Vec<(String, bool)>> {
+        let known = self.known(key);
+        let _turn = known.turn.try_lock().ok()?;
+        let group = self.known(key).runs?;
+        let mut seen = Vec::new();
+        for resource in &group.resources {
+            let runs = self.one(resource, Verb::Stop, Action::Status).await == Done::Running(true);
+            seen.push((resource.word.clone(), runs));
+        }
+        Some(seen)
+    }
+
+    /// Starts a resource again that has died. What stands behind it in the group may depend on it and is started anew too, but
+    /// for an address, which nobody holds on to. Does nothing if the group does not run here any more.
+    pub async fn restart(&self, key: &str, word: &str) -> Outcome {
+        let known = self.known(key);
+        let _turn = known.turn.lock().await;
+        let Some(group) = self.known(key).runs else { return Outcome::Done };
+        let Some(from) = group.resources.iter().position(|r| r.word == word) else { return Outcome::Done };
+        let address = addresses(group.resources.get(from..=from).unwrap_or_default()).len() == 1;
+        let resources = if address { group.resources.get(from..=from) } else { group.resources.get(from..) };
+        let part = Group { node: group.node.clone(), resources: resources.unwrap_or_default().to_vec() };
+        if !address {
+            let stopped = self.sequence(&part, Verb::Stop).await;
+            if stopped != Outcome::Done {
+                return stopped;
+            }
+        }
+        self.sequence(&part, Verb::Start).await
+    }
+
+    /// Whether the resource runs here.
+    pub async fn status(&self, resource: &Resource) -> bool {
+        self.one(resource, Verb::Stop, Action::Status).await == Done::Running(true)
+    }
+
+    /// The group as `haresources` has it now; as it was where the file cannot be read or does not have it any more.
+    fn current(&self, group: &Group) -> Group {
+        let Some(file) = &self.file else { return group.clone() };
+        let read = match std::fs::read(file) {
+            Ok(bytes) => haresources::parse(&bytes).0,
+            Err(e) => {
+                self.say(Level::Warn, &format!("Cannot read {}: {e}; its groups are taken as they were", file.display()));
+                return group.clone();
+            }
+        };
+        let mut lines = read.groups.iter().map(haresources::Line::group);
+        lines.find(|g| g.key() == group.key() && g.node == group.node).unwrap_or_else(|| {
+            let text = format!("{} has no group {} {} any more; it is taken as it was", file.display(), group.node, group.key());
+            self.say(Level::Warn, &text);
+            group.clone()
+        })
+    }
+
+    async fn sequence(&self, group: &Group, verb: Verb) -> Outcome {
         let what = match verb {
             Verb::Start => "Acquiring",
             Verb::Stop => "Releasing",
@@ -83,15 +189,11 @@ impl Runner {
 
     /// One action of one resource, as part of the group's `verb`.
     async fn one(&self, resource: &Resource, verb: Verb, action: Action) -> Done {
-        match builtin::lookup(resource).filter(|_| self.builtin) {
+        match lookup::find(resource, self.builtin) {
             // An address that is here is started nevertheless: that claims and announces it.
-            Some(Ok(Builtin::Vip(_))) if (verb, action) == (Verb::Start, Action::Status) => Done::Running(false),
-            Some(Ok(Builtin::Vip(wanted))) => {
-                if action != Action::Status {
-                    let args = resource.args.join(" ");
-                    let args = if args.is_empty() { &resource.word } else { &args };
-                    self.say(Level::Info, &format!("Running {} {args} {} (built in)", resource.script, action.word()));
-                }
+            Ok(Runs::Builtin(Builtin::Vip(_))) if (verb, action) == (Verb::Start, Action::Status) => Done::Running(false),
+            Ok(Runs::Builtin(Builtin::Vip(wanted))) => {
+                self.running_builtin(resource, action);
                 let result = match action {
                     Action::Status => self.vips.runs(wanted.ip).await.map(Done::Running),
                     Action::Start => self.vips.start(&wanted).await.map(|()| Done::Ok),
@@ -99,37 +201,40 @@ impl Runner {
                 };
                 result.unwrap_or_else(|e| self.failed(&resource.word, errors::chain(&e)))
             }
-            Some(Ok(Builtin::Command(program))) => self.program(program, action).await,
-            Some(Err(e)) => self.bad(&resource.word, action, e.to_string()),
-            None => {
-                let dirs = SCRIPT_DIRS.map(Path::new);
-                match exec::find_script(&resource.script, &dirs) {
-                    Some(path) => {
-                        self.program(Program { path, name: None, args: resource.args.clone(), input: Vec::new() }, action).await
-                    }
-                    None => {
-                        let why = format!("Cannot locate resource script {}", resource.script);
-                        self.bad(&resource.word, action, why)
-                    }
+            Ok(Runs::Builtin(Builtin::Small(small))) => {
+                self.running_builtin(resource, action);
+                self.smalls.act(&small, &resource.word, &self.me, action, &self.tell).await
+            }
+            Ok(Runs::Builtin(Builtin::Command(call)) | Runs::Program(call)) => self.program(call, action).await,
+            // It can't be started, and there is nothing to stop.
+            Err(why) => match action {
+                Action::Start => self.failed(&resource.word, why),
+                Action::Stop => {
+                    self.say(Level::Error, &why);
+                    Done::Ok
                 }
-            }
+                Action::Status => Done::Running(false),
+            },
         }
     }
 
-    /// A resource that cannot run here at all: it can't be started, and there is nothing to stop.
-    fn bad(&self, word: &str, action: Action, why: String) -> Done {
-        match action {
-            Action::Start => self.failed(word, why),
-            Action::Stop => {
-                self.say(Level::Error, &why);
-                Done::Ok
-            }
-            Action::Status => Done::Running(false),
+    fn running_builtin(&self, resource: &Resource, action: Action) {
+        if action != Action::Status {
+            let args = resource.args.join(" ");
+            let args = if args.is_empty() { &resource.word } else { &args };
+            self.say(Level::Info, &format!("Running {} {args} {} (built in)", resource.script, action.word()));
         }
     }
 
-    async fn program(&self, mut program: Program, action: Action) -> Done {
-        program.args.push(action.word().to_owned());
+    async fn program(&self, call: Call, action: Action) -> Done {
+        let Call { mut program, environment, kind } = call;
+        match (kind, action) {
+            (Kind::Script, _) => program.args.push(action.word().to_owned()),
+            (Kind::Ocf, Action::Status) => program.args.push("monitor".to_owned()),
+            (Kind::Ocf, _) => program.args.push(action.word().to_owned()),
+            (Kind::Unit, Action::Status) => program.args.insert(0, "is-active".to_owned()),
+            (Kind::Unit, _) => program.args.insert(0, action.word().to_owned()),
+        }
         let shown = program.shown();
         let limit = if action == Action::Status { STATUS_LIMIT } else { LIMIT };
         if action != Action::Status {
@@ -143,19 +248,29 @@ impl Runner {
                 tell(level, &format!("{prefix}: {text}"));
             }
         });
-        let ended = match exec::run(&program, &self.env, limit, line).await {
+        let environment = [self.env.as_slice(), &environment].concat();
+        let ended = match exec::run(&program, &environment, limit, line).await {
             Ok(ended) => ended,
             Err(e) => return self.failed(&shown, format!("Cannot run {path}: {e}")),
         };
-        if action == Action::Status {
-            return Done::Running(says_running(&ended.output));
+        match (action, kind, ended.how) {
+            (Action::Status, Kind::Script, _) => Done::Running(says_running(&ended.output)),
+            (Action::Status, _, how) => Done::Running(how == How::Exited(0)),
+            (_, _, How::Exited(0)) => Done::Ok,
+            (_, _, How::Exited(code)) => self.failed(&shown, format!("Return code {code} from {path}")),
+            (_, _, How::Killed(signal)) => self.failed(&shown, format!("{path} was killed by signal {signal}")),
+            (_, _, How::TimedOut) => {
+                self.failed(&shown, format!("{path} did not end within {} s and was killed", limit.as_secs()))
+            }
         }
-        match ended.how {
-            How::Exited(0) => Done::Ok,
-            How::Exited(code) => self.failed(&shown, format!("Return code {code} from {path}")),
-            How::Killed(signal) => self.failed(&shown, format!("{path} was killed by signal {signal}")),
-            How::TimedOut => self.failed(&shown, format!("{path} did not end within {} s and was killed", limit.as_secs())),
-        }
+    }
+
+    fn known(&self, key: &str) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default().clone()
+    }
+
+    fn change(&self, key: &str, change: impl FnOnce(&mut Known)) {
+        change(self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default());
     }
 
     fn failed(&self, what: &str, why: String) -> Done {
@@ -166,4 +281,10 @@ impl Runner {
     fn say(&self, level: Level, text: &str) {
         (self.tell)(level, text);
     }
+}
+
+/// The addresses among a group's resources.
+#[must_use]
+pub fn addresses(resources: &[Resource]) -> Vec<IpAddr> {
+    resources.iter().filter_map(super::builtin::vip::wanted).filter_map(Result::ok).map(|w| w.ip).collect()
 }

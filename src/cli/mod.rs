@@ -11,6 +11,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 pub mod check;
 mod cl_status;
+mod clients;
+mod ha_propagate;
 mod hb_standby;
 mod hb_takeover;
 pub mod heartbeat;
@@ -19,6 +21,7 @@ mod ipvs;
 pub mod ipvsadm;
 pub mod ldirectord;
 pub mod probe;
+mod resource_manager;
 mod status;
 
 /// A command that exists elsewhere and that the program answers to, by a link of that name or as first argument.
@@ -32,14 +35,22 @@ struct Applet {
 
 /// By name.
 const APPLETS: &[Applet] = &[
+    Applet { name: "ResourceManager", help: "Ask about resource groups, or run one", run: resource_manager::run },
     Applet { name: "cl_status", help: "Ask heartbeat for one fact about the cluster", run: cl_status::run },
+    Applet { name: "ha_propagate", help: "Bring the configuration files to the other nodes", run: ha_propagate::run },
+    Applet { name: "harc", help: "Run a script of rc.d", run: clients::harc },
+    Applet { name: "hb_addnode", help: "Tell the cluster of more nodes", run: clients::add_node },
+    Applet { name: "hb_delnode", help: "Tell the cluster of fewer nodes", run: clients::del_node },
     Applet { name: "hb_standby", help: "Give resources to the other node", run: hb_standby::run },
     Applet { name: "hb_takeover", help: "Take resources from the other node", run: hb_takeover::run },
     Applet { name: "heartbeat", help: "Start, stop or check the heartbeat daemon", run: heartbeat::run },
+    Applet { name: "ipfail", help: "A part of heartbeat: says so", run: clients::ipfail },
     Applet { name: "ipvsadm", help: "List and change the kernel's table of virtual services", run: ipvsadm::run },
     Applet { name: "ipvsadm-restore", help: "Bring the table to what ipvsadm-save printed", run: ipvsadm::restore_applet },
     Applet { name: "ipvsadm-save", help: "Print the table as lines for ipvsadm-restore", run: ipvsadm::save_applet },
     Applet { name: "ldirectord", help: "Watch real servers and keep the kernel's table", run: ldirectord::run },
+    Applet { name: "mach_down", help: "Heartbeat's own work: nothing is left to do", run: clients::heartbeats_work },
+    Applet { name: "req_resource", help: "Heartbeat's own work: nothing is left to do", run: clients::heartbeats_work },
 ];
 
 /// Commands of our own, only as first argument.

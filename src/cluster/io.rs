@@ -86,6 +86,13 @@ pub enum Input {
     Command(Command),
     /// A program of this node has a message for the cluster; the control fields are added here.
     Local(Message),
+    /// A group that runs here is in no good state, and another node should rather have it.
+    Broken {
+        /// Which group.
+        group: GroupId,
+        /// Why, in one line.
+        why: String,
+    },
     /// The answer to [`Output::Fence`].
     Fenced {
         /// The node's name.

@@ -84,6 +84,7 @@ impl Node {
             Input::ActionDone { id, outcome } => takeover.action_done(&mut cx, id, outcome),
             Input::Command(command) => takeover.command(&mut cx, members, command),
             Input::Local(message) => takeover.local(&mut cx, members, message),
+            Input::Broken { group, why } => takeover.broken(&mut cx, members, group, &why),
             Input::Fenced { node } => takeover.fenced(&mut cx, &node),
         }
         self.follow(now);

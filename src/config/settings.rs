@@ -317,17 +317,44 @@ pub struct Resource {
     pub args: Vec<String>,
 }
 
-/// What the daemon does beside heartbeats: programs, fencing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What the daemon does beside heartbeats: programs, watching, fencing.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Local {
     /// Programs to start and watch.
     pub respawn: Vec<Respawn>,
     /// `respawn ... ipfail`: resources follow the side that sees more ping nodes.
     pub ipfail: bool,
+    /// `#lvs-ha: monitor TIME [TIMES]`: resources are asked for their status this often; `None`: never.
+    pub monitor: Option<Monitor>,
+    /// `#lvs-ha: carrier on|off`: a group moves when the interface of its address loses the carrier.
+    pub carrier: bool,
     /// `#lvs-ha: notify PROGRAM`: run at each transition.
     pub notify: Vec<String>,
     /// `stonith` and `stonith_host` lines for devices of this node.
     pub stonith: Vec<Stonith>,
+}
+
+impl Default for Local {
+    /// As a file without any of these lines says.
+    fn default() -> Self {
+        let (respawn, notify, stonith) = (Vec::new(), Vec::new(), Vec::new());
+        Self { respawn, ipfail: false, monitor: Some(Monitor::default()), carrier: true, notify, stonith }
+    }
+}
+
+/// How resources are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Monitor {
+    /// Between two questions.
+    pub every: Duration,
+    /// This failure within an hour moves the group; those before it restart the resource in place.
+    pub moves_at: u32,
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(10), moves_at: 3 }
+    }
 }
 
 /// A `respawn` or `failfast` line.

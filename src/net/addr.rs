@@ -69,6 +69,8 @@ pub struct Interface {
     pub arp: bool,
     /// Whether it is up.
     pub up: bool,
+    /// Whether it is up and its cable leads somewhere.
+    pub carrier: bool,
 }
 
 impl Interface {
@@ -373,7 +375,8 @@ fn interface(message: &LinkMessage) -> Option<Interface> {
     let arp = message.header.link_layer_type == LinkLayerType::Ether
         && !flags.contains(LinkFlags::Noarp)
         && !flags.contains(LinkFlags::Loopback);
-    Some(Interface { index: message.header.index, name, mac, arp, up: flags.contains(LinkFlags::Up) })
+    let (up, carrier) = (flags.contains(LinkFlags::Up), flags.contains(LinkFlags::Up) && flags.contains(LinkFlags::LowerUp));
+    Some(Interface { index: message.header.index, name, mac, arp, up, carrier })
 }
 
 /// What the kernel said, as an I/O error.

@@ -29,16 +29,25 @@ impl Burst {
     }
 }
 
+/// Announces `ip` a single time.
+pub fn once(interface: &Interface, ip: IpAddr, failed: impl FnOnce(io::Error) + Send + 'static) {
+    start(interface, ip, 1, failed);
+}
+
 /// Starts announcing `ip` on `interface`, the first time at once. `failed` gets the error that ended the burst, if one
 /// did. An interface without an Ethernet address has nobody to tell.
 pub fn announce(interface: &Interface, ip: IpAddr, failed: impl FnOnce(io::Error) + Send + 'static) -> Burst {
+    start(interface, ip, COUNT, failed)
+}
+
+fn start(interface: &Interface, ip: IpAddr, count: u32, failed: impl FnOnce(io::Error) + Send + 'static) -> Burst {
     let burst = Burst { stopped: Arc::default() };
     let stopped = Arc::clone(&burst.stopped);
     let interface = interface.clone();
     tokio::task::spawn_blocking(move || {
         let result = match ip {
-            IpAddr::V4(_) => arp_burst(&interface, ip, &stopped),
-            IpAddr::V6(v6) => advertisement_burst(&interface, v6, &stopped),
+            IpAddr::V4(_) => arp_burst(&interface, ip, count, &stopped),
+            IpAddr::V6(v6) => advertisement_burst(&interface, v6, count, &stopped),
         };
         if let Err(e) = result {
             failed(e);
@@ -47,11 +56,11 @@ pub fn announce(interface: &Interface, ip: IpAddr, failed: impl FnOnce(io::Error
     burst
 }
 
-fn arp_burst(interface: &Interface, ip: IpAddr, stopped: &AtomicBool) -> io::Result<()> {
+fn arp_burst(interface: &Interface, ip: IpAddr, count: u32, stopped: &AtomicBool) -> io::Result<()> {
     let (Some(mac), IpAddr::V4(ip)) = (interface.ethernet(), ip) else { return Ok(()) };
     let (mut sender, receiver) = super::probe::channel(interface)?;
     drop(receiver);
-    for turn in 0..COUNT {
+    for turn in 0..count {
         if turn > 0 {
             std::thread::sleep(SPACING);
         }
@@ -64,7 +73,7 @@ fn arp_burst(interface: &Interface, ip: IpAddr, stopped: &AtomicBool) -> io::Res
     Ok(())
 }
 
-fn advertisement_burst(interface: &Interface, ip: Ipv6Addr, stopped: &AtomicBool) -> io::Result<()> {
+fn advertisement_burst(interface: &Interface, ip: Ipv6Addr, count: u32, stopped: &AtomicBool) -> io::Result<()> {
     const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     let Some(mac) = interface.ethernet() else { return Ok(()) };
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
@@ -73,7 +82,7 @@ fn advertisement_burst(interface: &Interface, ip: Ipv6Addr, stopped: &AtomicBool
     socket.set_multicast_if_v6(interface.index)?;
     socket.bind(&SocketAddrV6::new(ip, 0, 0, interface.index).into())?;
     let packet = wire::neighbour_advertisement(mac, ip);
-    for turn in 0..COUNT {
+    for turn in 0..count {
         if turn > 0 {
             std::thread::sleep(SPACING);
         }

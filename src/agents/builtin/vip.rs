@@ -3,7 +3,7 @@
 //! Start asks the network first, writes the record, adds the address and announces it; stop ends the announcement and
 //! removes it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +55,8 @@ pub struct Vips {
     peers: Arc<Peers>,
     tell: Tell,
     bursts: Mutex<HashMap<IpAddr, Burst>>,
+    /// Where each address that was started is.
+    places: Mutex<BTreeMap<IpAddr, String>>,
     /// Recorded by an earlier run and not claimed by this one yet. Locked while one of them is given up, so that it cannot be
     /// started meanwhile.
     leftovers: tokio::sync::Mutex<BTreeSet<IpAddr>>,
@@ -71,7 +73,7 @@ impl Vips {
     #[must_use]
     pub fn new(addresses: Addresses, owned: Owned, peers: Arc<Peers>, tell: Tell) -> Self {
         let leftovers = tokio::sync::Mutex::new(owned.addresses().into_iter().collect());
-        Self { addresses, owned, peers, tell, bursts: Mutex::default(), leftovers }
+        Self { addresses, owned, peers, tell, bursts: Mutex::default(), places: Mutex::default(), leftovers }
     }
 
     /// Takes the address and announces it, also if it is here already: another host may have had it meanwhile.
@@ -95,12 +97,16 @@ impl Vips {
             }
         }
         self.owned.insert(wanted.ip, &interface.name)?;
+        let broadcast = place.broadcast.map(|b| format!(" with broadcast address {b}")).unwrap_or_default();
+        let text = format!("Adding inet address {}/{}{broadcast} to device {}", place.ip, place.prefix, interface.name);
+        (self.tell)(Level::Info, &text);
         self.addresses.add(&place, &wanted.label).await?;
         let (tell, ip) = (Arc::clone(&self.tell), wanted.ip);
         let burst = announce::announce(interface, ip, move |e| {
             tell(Level::Error, &format!("Cannot announce {ip} to the network: {e}"));
         });
         self.bursts.lock().unwrap_or_else(PoisonError::into_inner).insert(wanted.ip, burst);
+        self.places().insert(wanted.ip, interface.name.clone());
         Ok(())
     }
 
@@ -109,10 +115,35 @@ impl Vips {
         if let Some(burst) = self.bursts.lock().unwrap_or_else(PoisonError::into_inner).remove(&ip) {
             burst.stop();
         }
+        self.places().remove(&ip);
         self.leftovers.lock().await.remove(&ip);
         self.addresses.remove(ip).await?;
         self.owned.remove(ip)?;
         Ok(())
+    }
+
+    /// Announces every address once more: a switch or a neighbour may have missed or forgotten it.
+    pub async fn refresh(&self) -> Result<(), Error> {
+        let places = self.places().clone();
+        let interfaces = if places.is_empty() { Vec::new() } else { self.addresses.interfaces().await? };
+        for (ip, name) in places {
+            let Some(interface) = interfaces.iter().find(|i| i.name == name) else { continue };
+            let tell = Arc::clone(&self.tell);
+            announce::once(interface, ip, move |e| tell(Level::Error, &format!("Cannot announce {ip} to the network: {e}")));
+        }
+        Ok(())
+    }
+
+    /// The addresses that were started and whether their interface has a carrier.
+    pub async fn carriers(&self) -> Result<Vec<(IpAddr, String, bool)>, Error> {
+        let places = self.places().clone();
+        let interfaces = if places.is_empty() { Vec::new() } else { self.addresses.interfaces().await? };
+        let carrier = |name: &str| interfaces.iter().any(|i| i.name == name && i.carrier);
+        Ok(places.into_iter().map(|(ip, name)| (ip, name.clone(), carrier(&name))).collect())
+    }
+
+    fn places(&self) -> std::sync::MutexGuard<'_, BTreeMap<IpAddr, String>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the address is on this host (the loopback not counted).
@@ -175,16 +206,39 @@ impl Vips {
     }
 }
 
-/// Reads the argument of an address resource. `IPaddr` (and so a bare address) has a label of its own, as `ifconfig` users
-/// expect; `IPaddr2` has not.
-pub fn wanted(resource: &Resource) -> Result<Wanted, AddressArgError> {
-    let arg = AddressArg::parse(resource.args.first().unwrap_or(&resource.word))?;
-    let label = match arg.label {
-        Some(label) => Label::Named(label),
-        None if resource.script == "IPaddr" => Label::Free,
-        None => Label::Interface,
+/// Reads the argument of an address resource; none if it is no such resource. `IPaddr` (and so a bare address) has a label of
+/// its own, as `ifconfig` users expect; the others have not.
+pub fn wanted(resource: &Resource) -> Option<Result<Wanted, AddressArgError>> {
+    let text = resource.args.first().unwrap_or(&resource.word);
+    match resource.script.as_str() {
+        "IPaddr" | "IPaddr2" => Some(AddressArg::parse(text).map(|arg| {
+            let label = match arg.label {
+                Some(label) => Label::Named(label),
+                None if resource.script == "IPaddr" => Label::Free,
+                None => Label::Interface,
+            };
+            Wanted { ip: IpAddr::V4(arg.addr), prefix: arg.prefix, interface: arg.interface, broadcast: arg.broadcast, label }
+        })),
+        // The address may have two colons in a row, as what separates arguments.
+        "IPv6addr" => Some(wanted6(&resource.args.join("::"))),
+        _ => None,
+    }
+}
+
+/// `IPv6addr::ADDRESS[/PREFIX[/INTERFACE]]`.
+fn wanted6(text: &str) -> Result<Wanted, AddressArgError> {
+    let mut parts = text.split('/');
+    let address = parts.next().unwrap_or_default();
+    let ip: std::net::Ipv6Addr = address.parse().map_err(|_| AddressArgError::Address(address.to_owned()))?;
+    let prefix = match parts.next().filter(|p| !p.is_empty()) {
+        Some(text) => Some(text.parse().ok().filter(|n| *n <= 128).ok_or_else(|| AddressArgError::Mask(text.to_owned()))?),
+        None => None,
     };
-    Ok(Wanted { ip: IpAddr::V4(arg.addr), prefix: arg.prefix, interface: arg.interface, broadcast: arg.broadcast, label })
+    let interface = parts.next().filter(|p| !p.is_empty()).map(str::to_owned);
+    match parts.next() {
+        Some(more) => Err(AddressArgError::Surplus(more.to_owned())),
+        None => Ok(Wanted { ip: IpAddr::V6(ip), prefix, interface, broadcast: None, label: Label::Interface }),
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_script_decides_about_the_label() {
-        let label = |word| wanted(&resource(word)).unwrap().label;
+        let label = |word| wanted(&resource(word)).unwrap().unwrap().label;
         assert_eq!(label("10.0.0.60"), Label::Free);
         assert_eq!(label("IPaddr::10.0.0.60/24/eth0"), Label::Free);
         assert_eq!(label("IPaddr2::10.0.0.60/24/eth0"), Label::Interface);
@@ -203,11 +257,14 @@ mod tests {
 
     #[test]
     fn the_argument_is_taken_over() {
-        let all = wanted(&resource("IPaddr2::10.0.0.60/24/eth0/10.0.0.127")).unwrap();
+        let all = wanted(&resource("IPaddr2::10.0.0.60/24/eth0/10.0.0.127")).unwrap().unwrap();
         assert_eq!((all.prefix, all.interface.as_deref()), (Some(24), Some("eth0")));
         assert_eq!((all.ip.to_string().as_str(), all.broadcast), ("10.0.0.60", Some(Ipv4Addr::new(10, 0, 0, 127))));
-        let bare = wanted(&resource("10.0.0.60")).unwrap();
+        let bare = wanted(&resource("10.0.0.60")).unwrap().unwrap();
         assert_eq!((bare.prefix, bare.interface, bare.broadcast), (None, None, None));
-        assert!(wanted(&resource("IPaddr::10.0.0/24")).is_err());
+        assert!(wanted(&resource("IPaddr::10.0.0/24")).unwrap().is_err());
+        let six = wanted(&resource("IPv6addr::fd00::60/64/eth0")).unwrap().unwrap();
+        assert_eq!((six.ip.to_string().as_str(), six.prefix, six.interface.as_deref()), ("fd00::60", Some(64), Some("eth0")));
+        assert_eq!(wanted(&resource("httpd")), None);
     }
 }

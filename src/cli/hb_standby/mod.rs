@@ -1,4 +1,5 @@
-//! `hb_standby [all|foreign|local|failback]`: this node gives resources away. `failback` stands for `foreign`.
+//! `hb_standby [--wait] [all|foreign|local|failback]`: this node gives resources away. `failback` stands for `foreign`. With
+//! `--wait` the command ends when that is done, tells who holds what, and fails if it was not done.
 //!
 //! Unlike the original's script, which waits for ever when heartbeat is not running, it then fails.
 
@@ -11,13 +12,17 @@ use crate::control::proto::{Request, Response};
 use crate::control::{client, heartbeat_socket, run_dir};
 
 pub(super) mod args;
+mod wait;
 
 /// Runs the command.
 pub(super) fn run(args: &[OsString]) -> ExitCode {
-    match args::parse(args, Set::Foreign) {
+    let wait = args.iter().any(|a| a == "--wait");
+    let args: Vec<OsString> = args.iter().filter(|a| *a != "--wait").cloned().collect();
+    match args::parse(&args, Set::Foreign) {
         Ok(set) => {
             let said = format!("{} Going standby [{}].\n", stamp(), word(set));
-            hand_on(args, &Request::Standby { set }, &said)
+            let handed = hand_on(&args, &Request::Standby { set }, &said);
+            if wait && handed == ExitCode::SUCCESS { wait::given_away(set) } else { handed }
         }
         Err(usage) => refuse(&usage),
     }

@@ -1,6 +1,6 @@
-//! What this node's own surroundings ask for: messages of local programs, fencing.
+//! What this node's own surroundings ask for: messages of local programs, groups that are in no good state, fencing.
 
-use crate::cluster::io::{Command, Level, Output, Set, Subject};
+use crate::cluster::io::{Command, GroupId, Level, Output, Set, Subject};
 use crate::cluster::membership::Members;
 use crate::cluster::takeover::Takeover;
 use crate::cluster::voice::Cx;
@@ -31,6 +31,22 @@ impl Takeover {
                 cx.voice.notify(&message.with("src", cx.settings.me.clone()));
             }
         }
+    }
+
+    /// A group that runs here is in no good state: another node gets it, if one can take it. With the original on the other
+    /// side all groups of its half go.
+    pub(in crate::cluster) fn broken(&mut self, cx: &mut Cx<'_>, members: &Members, group: GroupId, why: &str) {
+        if !self.slots.get(group).is_some_and(|s| s.claimed) {
+            return;
+        }
+        let key = cx.settings.groups.get(group.0).map_or("", |g| g.key()).to_owned();
+        if self.legacy_mode(cx) {
+            let text = format!("Resource group {key} stays: auto_failback legacy has no way to give it away ({why})");
+            return cx.voice.event(Level::Error, Subject::Group(group), text);
+        }
+        let text = format!("Resource group {key} is to move to another node: {why}");
+        cx.voice.event(Level::Error, Subject::Group(group), text);
+        self.hand_over(cx, members, group);
     }
 
     /// A dead node is to be cut off first.

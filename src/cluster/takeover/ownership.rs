@@ -49,6 +49,7 @@ impl Takeover {
                 self.slots.claim(cx, group, false, "own group, held by no other node");
             }
         }
+        cx.voice.info("Initial resource acquisition complete (T_RESOURCES(us))");
         self.report(cx, None);
     }
 

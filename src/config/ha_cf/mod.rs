@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::diag::{Diagnostic, Span, Spanned};
-use super::settings::{Failback, GenerationFrom, MsgFmt, Stonith};
+use super::settings::{Failback, GenerationFrom, Monitor, MsgFmt, Stonith};
 pub(in crate::config) use client::invalid_apiauth;
 use line::{Cut, Line};
 pub(in crate::config) use line::{is_blank, words};
@@ -82,6 +82,10 @@ pub struct File {
     pub extensions: Option<Spanned<bool>>,
     /// `#lvs-ha: builtin on|off`.
     pub builtin: Option<Spanned<bool>>,
+    /// `#lvs-ha: monitor off`, or `monitor TIME [TIMES]`.
+    pub monitor: Option<Option<Monitor>>,
+    /// `#lvs-ha: carrier on|off`.
+    pub carrier: Option<Spanned<bool>>,
     /// `#lvs-ha: notify PROGRAM`, each.
     pub notify: Vec<Spanned<String>>,
     /// `#lvs-ha: unfenced on|off`: go on where a fencing device cannot be used.
@@ -246,7 +250,7 @@ impl Reader<'_> {
     fn own(&mut self, line: &Line<'_>) {
         let values = line.values();
         let name = line.name.value.as_str();
-        let known = ["builtin", "extensions", "notify", "unfenced"];
+        let known = ["builtin", "carrier", "extensions", "monitor", "notify", "unfenced"];
         let Some(word) = values.first().filter(|_| known.contains(&name)) else {
             if known.contains(&name) {
                 return self.no_value(line);
@@ -255,12 +259,14 @@ impl Reader<'_> {
             return self.found.push(Diagnostic::error(line.name.span, what).hint(format!("known: {}", known.join(", "))));
         };
         match name {
+            "monitor" => self.monitor(word, values.get(1)),
             "notify" if word.value.starts_with('/') => self.file.notify.push(word.clone()),
             "notify" => self.illegal(name, word, "the full path of a program"),
             _ => match value::truth(&word.value) {
                 Some(on) => {
                     let target = match name {
                         "builtin" => &mut self.file.builtin,
+                        "carrier" => &mut self.file.carrier,
                         "extensions" => &mut self.file.extensions,
                         _ => &mut self.file.unfenced,
                     };
@@ -269,6 +275,25 @@ impl Reader<'_> {
                 None => self.illegal(name, word, "on or off"),
             },
         }
+    }
+
+    /// `monitor off`, `monitor TIME`, `monitor TIME TIMES`. Our own directive takes `10s` as well as `10`.
+    fn monitor(&mut self, word: &Spanned<String>, times: Option<&Spanned<String>>) {
+        if value::truth(&word.value) == Some(false) {
+            self.file.monitor = Some(None);
+            return;
+        }
+        let seconds = word.value.strip_suffix('s').filter(|t| t.ends_with(|c: char| c.is_ascii_digit()));
+        let every = value::time(seconds.unwrap_or(&word.value)).filter(|t| !t.is_zero());
+        let Some(every) = every else { return self.illegal("monitor", word, "a time such as 10s, or off") };
+        let mut monitor = Monitor { every, ..Monitor::default() };
+        if let Some(times) = times {
+            match plain_number(&times.value).filter(|n| *n > 0) {
+                Some(n) => monitor.moves_at = n,
+                None => return self.illegal("monitor", times, "a number of failures, 1 or more"),
+            }
+        }
+        self.file.monitor = Some(Some(monitor));
     }
 
     /// A value that Heartbeat refuses without a word about it.

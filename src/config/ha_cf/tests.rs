@@ -103,7 +103,8 @@ const REFUSED: &[&str] = &[
     "pacemaker yes",
     "#lvs-ha: nothing 1",
     "#lvs-ha: builtin maybe",
-    "#lvs-ha: monitor 10s",
+    "#lvs-ha: monitor 5parsecs",
+    "#lvs-ha: monitor 10s none",
     "#lvs-ha: notify tell",
 ];
 
@@ -289,6 +290,10 @@ fn nodes_links_and_programs_are_kept_in_order() {
 fn our_own_lines_are_comments_to_the_original() {
     assert_eq!(clean("  #lvs-ha: builtin off").builtin.map(|b| b.value), Some(false));
     assert_eq!(clean("# lvs-ha: builtin off").builtin, None);
+    let monitor =
+        |text: &str| clean(&format!("#lvs-ha: monitor {text}")).monitor.map(|m| m.map(|m| (m.every.as_millis(), m.moves_at)));
+    assert_eq!(monitor("off"), Some(None));
+    assert_eq!((monitor("10s"), monitor("1500ms 5")), (Some(Some((10_000, 3))), Some(Some((1500, 5)))));
     assert_eq!(clean("#lvs-ha: notify /usr/local/bin/tell").notify[0].value, "/usr/local/bin/tell");
     let device = clean("stonith_host Alpha external/ssh hostlist=beta").stonith.remove(0);
     assert_eq!((device.host.as_deref(), device.stonith.kind.as_str()), (Some("alpha"), "external/ssh"));

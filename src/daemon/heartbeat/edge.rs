@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -14,8 +14,8 @@ use super::core::{ToCore, ToEdge};
 use super::hooks::{self, Hooks};
 use super::report::{Events, snapshot};
 use super::{Paths, clients, next_identity};
-use crate::agents::builtin::vip::{self, Vips};
-use crate::agents::haresources::Runner;
+use crate::agents::builtin::vip::Vips;
+use crate::agents::haresources::{Runner, addresses};
 use crate::cluster::io::{Command, Event, Input, Level, Mono, Subject, View};
 use crate::config::load::System;
 use crate::config::load::cluster::{load, node_name};
@@ -47,6 +47,7 @@ pub(super) struct Edge {
     pub(super) hooks: Hooks,
     /// What scripts find in their environment.
     pub(super) environment: Vec<(String, String)>,
+    pub(super) start: Instant,
     pub(super) foreground: bool,
 }
 
@@ -66,6 +67,9 @@ impl Edge {
         tasks.spawn(Arc::clone(&edge).settle());
         tasks.spawn(Arc::clone(&edge).learn(Arc::clone(&sources)));
         tasks.spawn(Arc::clone(&edge).signals());
+        tasks.spawn(Arc::clone(&edge).monitor());
+        tasks.spawn(Arc::clone(&edge).carrier());
+        tasks.spawn(Arc::clone(&edge).announce());
         tasks.spawn(hooks::fifo(edge.paths.state.join("fifo"), edge.to_core.clone(), edge.log.clone()));
         let clients = clients::Shared::default();
         tasks.spawn(Arc::clone(&edge).clients(Arc::clone(&clients)));
@@ -111,6 +115,11 @@ impl Edge {
         tasks.shutdown().await;
         clients.lock().await.stop().await;
         Ok(())
+    }
+
+    /// Time since the daemon started.
+    pub(super) fn now(&self) -> Mono {
+        Mono(self.start.elapsed())
     }
 
     pub(super) async fn tell_core(&self, message: ToCore) {
@@ -296,14 +305,6 @@ impl Edge {
     }
 }
 
-/// The addresses among a group's resources.
-fn addresses(resources: &[crate::config::settings::Resource]) -> Vec<IpAddr> {
-    let address = |r: &crate::config::settings::Resource| {
-        matches!(r.script.as_str(), "IPaddr" | "IPaddr2").then(|| vip::wanted(r).ok().map(|w| w.ip)).flatten()
-    };
-    resources.iter().filter_map(address).collect()
-}
-
 fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
@@ -311,5 +312,9 @@ fn modified(path: &Path) -> Option<SystemTime> {
 /// An event of the edge: logged, and kept for the status.
 pub(super) fn record(log: &Log, events: &Events, at: Mono, level: Level, text: &str) {
     log.write(level, text);
-    events.push(at, Event { level, subject: Subject::Cluster, text: text.to_owned() });
+    events.push(at, told(level, text));
+}
+
+pub(super) fn told(level: Level, text: &str) -> Event {
+    Event { level, subject: Subject::Cluster, text: text.to_owned() }
 }

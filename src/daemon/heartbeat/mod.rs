@@ -7,6 +7,7 @@ mod edge;
 mod fence;
 mod hooks;
 mod report;
+mod watch;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -186,14 +187,22 @@ impl Daemon {
         let vips = Arc::new(Vips::new(addresses, owned, Arc::new(Peers::default()), Arc::clone(&tell)));
         let environment = environment(&settings, &paths.config);
         let hooks = Hooks::start(&settings, &paths.config, &environment, &log);
-        let runner = Arc::new(Runner::new(Arc::clone(&vips), settings.builtin, environment.clone(), tell));
+        let runner = Arc::new(Runner::new(
+            &settings.me,
+            Arc::clone(&vips),
+            settings.builtin,
+            Some(paths.config.join("haresources")),
+            environment.clone(),
+            tell,
+        ));
         let server = Server::bind(&crate::control::heartbeat_socket(&run_dir)).context("cannot open the control socket")?;
         drop(entered);
         let (to_core, from_edge) = mpsc::channel(TO_CORE);
         let (to_edge, from_core) = mpsc::channel(TO_EDGE);
         let core = core_thread(&settings, &paths, &log, start, from_edge, to_edge)?;
         let foreground = mode.foreground;
-        let edge = Edge { settings, paths, log: log.clone(), to_core, events, vips, runner, hooks, environment, foreground };
+        let edge =
+            Edge { settings, paths, log: log.clone(), to_core, events, vips, runner, hooks, environment, start, foreground };
         Ok(Self { runtime, edge, from_core, server: Some(server), core, log, _pid: pid })
     }
 

@@ -6,11 +6,12 @@ mod crash;
 mod lifecycle;
 mod mixed;
 mod pair;
+mod resources;
 mod tutorials;
 
 use crate::runner::Case;
 
 /// The longest first: they run side by side with the others.
 pub fn cases() -> Vec<Case> {
-    [tutorials::CASES, crash::CASES, mixed::CASES, lifecycle::CASES, clients::CASES, bad_input::CASES].concat()
+    [tutorials::CASES, crash::CASES, mixed::CASES, lifecycle::CASES, clients::CASES, resources::CASES, bad_input::CASES].concat()
 }

@@ -25,6 +25,8 @@ impl Resolver<'_> {
         for device in cf.stonith.iter().filter(|d| d.host.as_ref().is_none_or(|h| h == me)) {
             self.stonith(device, &mut local);
         }
+        local.monitor = cf.monitor.unwrap_or(local.monitor);
+        local.carrier = cf.carrier.as_ref().is_none_or(|c| c.value);
         for program in &cf.notify {
             if !self.lookup.executable(&program.value) {
                 self.error(program.span, format!("The program to notify [{}] is not executable", program.value));

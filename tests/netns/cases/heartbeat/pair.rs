@@ -99,10 +99,16 @@ impl<'a> Pair<'a> {
 
     /// Starts heartbeat on both and waits until each has its own group.
     pub fn start(&self) -> Result<(), Failure> {
+        self.start_without_waiting()?;
+        self.owned("alpha", "beta")
+    }
+
+    /// Starts heartbeat on both.
+    pub fn start_without_waiting(&self) -> Result<(), Failure> {
         for host in self.both() {
             host.run(HEARTBEAT)?.ok()?;
         }
-        self.owned("alpha", "beta")
+        Ok(())
     }
 
     /// Waits until alpha's group is on the one and beta's group on the other node and nowhere else, and both nodes agree.

@@ -1,0 +1,275 @@
+//! Resources of a pair: what runs them, what happens when they fail, die, or lose their network, and the commands that scripts
+//! call.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use super::clients::{configure, written};
+use super::pair::{PATIENCE, Pair, Setup, VIP_A, VIP_B, ask, log_lines};
+use crate::host::{Host, originals};
+use crate::lab::{Lab, wait_for};
+use crate::runner::{Case, Failure, Kernel};
+use crate::table::Product;
+
+pub const CASES: &[Case] = &[
+    Case::new("heartbeat/Debian's agents, OCF instances and init scripts run unmodified", Kernel::Any, agents).originals().slow(),
+    Case::new("heartbeat/a failed start goes to the other node", Kernel::Any, failed_start_ours).slow(),
+    Case::new("heartbeat/a failed start goes to the original", Kernel::Any, failed_start_mixed).originals().slow(),
+    Case::new("heartbeat/a resource that dies is restarted, and moves in the end", Kernel::Any, monitored).slow(),
+    Case::new("heartbeat/a group leaves an interface without carrier", Kernel::Any, carrier).slow(),
+    Case::new("heartbeat/haresources is read for each operation", Kernel::Any, reread).slow(),
+    Case::new("heartbeat/the commands that scripts call", Kernel::Any, commands).slow(),
+    Case::new("heartbeat/a dead node is fenced before its groups are taken", Kernel::Any, fenced).slow(),
+];
+
+/// The lines of the recorder's log.
+fn record(host: &Host) -> String {
+    host.read_file("/var/log/rsc.log").unwrap_or_default()
+}
+
+fn groups(pair: &Pair<'_>, text: &str) -> Result<(), Failure> {
+    for host in pair.both() {
+        host.write_file("/etc/ha.d/haresources", text)?;
+    }
+    Ok(())
+}
+
+/// Waits until a command of the host succeeds.
+fn succeeds(host: &Host, command: &str) -> Result<(), Failure> {
+    wait_for(&format!("`{command}` on {}", host.name()), PATIENCE, || {
+        let seen = host.run(command)?;
+        if seen.code == 0 {
+            return Ok(Ok(()));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(Err(seen.text()))
+    })
+}
+
+fn agents(lab: &mut Lab) -> Result<(), Failure> {
+    let pair = Pair::build(lab, &Setup::default())?;
+    let from = originals()?.display().to_string();
+    for host in pair.both() {
+        host.run(&format!("mkdir -p /usr/lib/ocf && cp -a '{from}/usr/lib/ocf/.' /usr/lib/ocf/"))?.ok()?;
+        host.run("mkdir -p /var/data /var/mounted /etc/ha.d/conf/OCF/Dummy && echo page >/var/data/page")?.ok()?;
+        host.write_file(
+            "/etc/ha.d/conf/OCF/Dummy/one",
+            "# an instance\nstate=\"/var/log/dummy.state\"\nOCF_RESKEY_state=$state\n",
+        )?;
+        let init = "#!/bin/sh\ncase $1 in\nstart) : >/run/initd ;;\nstop) rm -f /run/initd ;;\n\
+                    status) if [ -e /run/initd ]; then echo \"initd is running\"; else echo stopped; exit 3; fi ;;\nesac\n";
+        host.write_file_mode("/etc/init.d/initd", init, 0o755)?;
+    }
+    // Alpha has the wrappers of resource.d as well, beta the agents alone.
+    pair.alpha
+        .run(&format!(
+            "cp -a '{from}'/etc/ha.d/resource.d/. /etc/ha.d/resource.d/ && cp -a '{from}/etc/ha.d/shellfuncs' /etc/ha.d/"
+        ))?
+        .ok()?;
+    groups(
+        &pair,
+        &format!(
+            "alpha IPaddr2::{VIP_A}/24/eth0 Filesystem::/var/data::/var/mounted::none::bind OCF::Dummy::one initd Delay::0 recorder::ra\n\
+             beta IPaddr2::{VIP_B}/24/eth0 IPv6addr::fd00:9::102/64/eth0 recorder::rb\n"
+        ),
+    )?;
+    pair.start()?;
+    let runs = "test -e /var/mounted/page && test -e /var/log/dummy.state && test -e /run/initd && test -e /run/recorder.ra";
+    succeeds(pair.alpha, runs)?;
+    succeeds(pair.beta, "ip -6 addr show dev eth0 | grep -q fd00:9::102/64")?;
+    let how = log_lines(pair.alpha, "Running /etc/ha.d/resource.d/Filesystem /var/data /var/mounted none bind start")?;
+    ensure!(how.len() == 1, "{how:?}");
+    let said = ask(pair.alpha, "hb_standby --wait all")?;
+    ensure!(said.out.lines().all(|l| l.starts_with("beta: ")) && said.out.lines().count() == 2, "{said:?}");
+    pair.owned("beta", "beta")?;
+    pair.beta.run(runs)?.ok()?;
+    ensure!(pair.alpha.run("test -e /var/mounted/page || test -e /var/log/dummy.state || test -e /run/initd")?.code != 0);
+    let how = log_lines(pair.beta, "Running /usr/lib/ocf/resource.d/heartbeat/Filesystem start")?;
+    ensure!(how.len() == 1, "{how:?}");
+    pair.one_owner_at_a_time()
+}
+
+fn failed_start_ours(lab: &mut Lab) -> Result<(), Failure> {
+    failed_start(lab, [Product::LvsHa; 2])
+}
+
+fn failed_start_mixed(lab: &mut Lab) -> Result<(), Failure> {
+    failed_start(lab, [Product::LvsHa, Product::Originals])
+}
+
+/// The original keeps a group that did not start, and says that it holds it.
+fn failed_start(lab: &mut Lab, products: [Product; 2]) -> Result<(), Failure> {
+    let pair = Pair::build(lab, &Setup { products, ..Setup::default() })?;
+    let broken = "#!/bin/sh\ncase $1 in start) exit 7 ;; status) echo stopped ;; esac\n";
+    let good = "#!/bin/sh\ncase $1 in start) : >/run/part ;; stop) rm -f /run/part ;; status) [ -e /run/part ] && echo running ;; esac; exit 0\n";
+    pair.alpha.write_file_mode("/etc/ha.d/resource.d/part", broken, 0o755)?;
+    pair.beta.write_file_mode("/etc/ha.d/resource.d/part", good, 0o755)?;
+    groups(&pair, &format!("alpha IPaddr2::{VIP_A}/24/eth0 recorder::ra part\nbeta IPaddr2::{VIP_B}/24/eth0 recorder::rb\n"))?;
+    pair.start_without_waiting()?;
+    pair.owned("beta", "beta")?;
+    succeeds(pair.beta, "test -e /run/part")?;
+    let why = log_lines(pair.alpha, "released: start failed: ")?;
+    ensure!(why.len() == 1 && why[0].contains("Return code 7 from /etc/ha.d/resource.d/part"), "{why:?}");
+    pair.one_owner_at_a_time()
+}
+
+fn monitored(lab: &mut Lab) -> Result<(), Failure> {
+    let pair = Pair::build(lab, &Setup::default())?;
+    for host in pair.both() {
+        configure(host, "#lvs-ha: monitor 1s 3\n")?;
+    }
+    pair.start()?;
+    succeeds(pair.alpha, "test -e /run/recorder.ra")?;
+    std::thread::sleep(Duration::from_secs(3));
+    // An address that somebody has removed comes back, and nothing else is touched for it.
+    pair.alpha.run(&format!("ip addr del {VIP_A}/24 dev eth0"))?.ok()?;
+    wait_for("the address again", PATIENCE, || Ok(if pair.alpha.has_address(VIP_A) { Ok(()) } else { Err("away".to_owned()) }))?;
+    ensure!(record(pair.alpha).matches("ra start").count() == 1, "{}", record(pair.alpha));
+    for starts in [2, 3] {
+        pair.alpha.run("rm /run/recorder.ra")?.ok()?;
+        wait_for("a restart in place", PATIENCE, || {
+            let seen = record(pair.alpha);
+            std::thread::sleep(Duration::from_millis(100));
+            Ok(if seen.matches("ra start").count() == starts { Ok(()) } else { Err(seen) })
+        })?;
+        succeeds(pair.alpha, "test -e /run/recorder.ra")?;
+    }
+    pair.owned("alpha", "beta")?;
+    pair.alpha.run("rm /run/recorder.ra")?.ok()?;
+    pair.owned("beta", "beta")?;
+    let why = log_lines(pair.alpha, "is to move to another node: recorder::ra does not run any more")?;
+    ensure!(why.len() == 1, "{why:?}");
+    Ok(())
+}
+
+fn carrier(lab: &mut Lab) -> Result<(), Failure> {
+    let pair = Pair::build(lab, &Setup::default())?;
+    for host in pair.both() {
+        host.run("ip link add front type veth peer name switch && ip link set front up && ip link set switch up")?.ok()?;
+    }
+    groups(
+        &pair,
+        &format!(
+            "alpha IPaddr2::{VIP_A}/24/eth0 IPaddr2::10.8.0.101/24/front recorder::ra\nbeta IPaddr2::{VIP_B}/24/eth0 recorder::rb\n"
+        ),
+    )?;
+    pair.start()?;
+    succeeds(pair.alpha, "ip addr show dev front | grep -q 10.8.0.101/24")?;
+    std::thread::sleep(Duration::from_secs(2));
+    pair.alpha.run("ip link set switch down")?.ok()?;
+    pair.owned("beta", "beta")?;
+    succeeds(pair.beta, "ip addr show dev front | grep -q 10.8.0.101/24")?;
+    let why = log_lines(pair.alpha, "front has lost its carrier")?;
+    ensure!(!why.is_empty(), "no reason in the log");
+    pair.one_owner_at_a_time()
+}
+
+fn reread(lab: &mut Lab) -> Result<(), Failure> {
+    let pair = Pair::build(lab, &Setup::default())?;
+    pair.start()?;
+    groups(
+        &pair,
+        &format!("alpha IPaddr2::{VIP_A}/24/eth0 recorder::ra recorder::more\nbeta IPaddr2::{VIP_B}/24/eth0 recorder::rb\n"),
+    )?;
+    ask(pair.alpha, "hb_standby --wait local")?;
+    succeeds(pair.beta, "test -e /run/recorder.more")?;
+    groups(&pair, &format!("alpha IPaddr2::{VIP_A}/24/eth0\nbeta IPaddr2::{VIP_B}/24/eth0 recorder::rb\n"))?;
+    ask(pair.beta, "hb_standby --wait foreign")?;
+    // What was started is stopped, although the file does not name it any more.
+    ensure!(pair.beta.run("test -e /run/recorder.more || test -e /run/recorder.ra")?.code != 0, "{}", record(pair.beta));
+    ensure!(pair.alpha.run("test -e /run/recorder.ra")?.code != 0, "the new file was not read: {}", record(pair.alpha));
+    Ok(())
+}
+
+fn commands(lab: &mut Lab) -> Result<(), Failure> {
+    let pair = Pair::build(lab, &Setup::default())?;
+    let alpha = pair.alpha;
+    let manager = "/usr/share/heartbeat/ResourceManager";
+    let group = format!("IPaddr2::{VIP_A}/24/eth0");
+    // Without heartbeat, in this process.
+    alpha.run(&format!("{manager} takegroup {group}"))?.ok()?;
+    ensure!(alpha.has_address(VIP_A) && record(alpha).contains("ra start"), "takegroup");
+    ensure!(alpha.run(&format!("{manager} statgroup {group}"))?.out == "ALL\n");
+    ensure!(alpha.run(&format!("{manager} verifyallidle"))?.code == 1);
+    alpha.run(&format!("{manager} givegroup {group}"))?.ok()?;
+    ensure!(!alpha.has_address(VIP_A), "givegroup");
+    for (words, out, code) in [
+        ("listkeys alpha", format!("{group}\n"), 0),
+        ("ourkeys", format!("{group} recorder::ra \n"), 0),
+        ("otherkeys", format!("IPaddr2::{VIP_B}/24/eth0 recorder::rb \n"), 0),
+        ("status recorder::ra", String::new(), 3),
+        ("dance", String::new(), 1),
+    ] {
+        let seen = alpha.run(&format!("{manager} {words}"))?;
+        ensure!(seen.out == out && seen.code == code, "{words}: {seen:?}");
+    }
+    pair.start()?;
+    // What a script of a third party does.
+    let script = "#!/bin/sh\n. /etc/ha.d/shellfuncs\nha_log \"info: from a script\"\n$HA_NOARCHBIN/ResourceManager status recorder::ra || exit 9\n\
+                  echo \"keepalive $(ha_parameter keepalive)\"\nha_clustermsg <<-!MSG\n\tt=hb_takeover\n\trsc_hold=foreign\n!MSG\n";
+    alpha.write_file_mode("/usr/local/bin/third", script, 0o755)?;
+    let seen = alpha.run("HA_LOGFILE=/var/log/third.log /usr/local/bin/third")?.ok()?;
+    ensure!(seen == "keepalive 200ms\n", "{seen}");
+    ensure!(alpha.read_file("/var/log/third.log")?.contains("info: from a script"));
+    pair.owned("alpha", "alpha")?;
+    alpha.run(&format!("{manager} takegroup {group}"))?.ok()?;
+    let seen = pair.beta.run(&format!("{manager} takegroup {group}"))?;
+    ensure!(seen.code == 1 && seen.err.contains("hb_takeover"), "{seen:?}");
+    alpha.run("/usr/share/heartbeat/mach_down beta && /usr/share/heartbeat/req_resource x")?.ok()?;
+    ensure!(alpha.run("/usr/lib/heartbeat/ipfail")?.code == 100);
+    ensure!(alpha.run("/usr/share/heartbeat/hb_addnode")?.out == "usage: hb_addnode <node> <node> ...\n");
+    alpha.run("/usr/share/heartbeat/hb_addnode gamma")?.ok()?;
+
+    propagate(&pair)
+}
+
+/// `ssh` is a script that runs the command on the same host, in a folder that stands for the other node's.
+fn propagate(pair: &Pair<'_>) -> Result<(), Failure> {
+    let alpha = pair.alpha;
+    alpha.write_file_mode(
+        "/usr/bin/ssh",
+        "#!/bin/sh\necho \"$1\" >>/var/log/ssh\necho \"$2\" | sed 's#/etc/ha.d#/var/other#g' >/var/log/command\nexec sh /var/log/command\n",
+        0o755,
+    )?;
+    alpha.run("mkdir -p /var/other && cp /etc/ha.d/ha.cf /var/other/ && echo old >/var/other/haresources")?.ok()?;
+    let seen = alpha.run("/usr/lib/heartbeat/ha_propagate")?.ok()?;
+    for part in [
+        "Propagating HA configuration files to node beta.\n",
+        "--- beta:/etc/ha.d/haresources\n",
+        "\n-old\n",
+        "authkeys differs.\n",
+        "Setting HA startup configuration on node beta.\n",
+    ] {
+        ensure!(seen.contains(part), "no {part:?} in {seen}");
+    }
+    ensure!(!seen.contains("a secret"), "the key is shown: {seen}");
+    alpha.run("cmp /etc/ha.d/haresources /var/other/haresources && cmp /etc/ha.d/authkeys /var/other/authkeys")?.ok()?;
+    ensure!(alpha.run("stat -c %a /var/other/authkeys; ls -A /var/other")?.out == "600\nauthkeys\nha.cf\nharesources\n");
+    let again = alpha.run("/usr/lib/heartbeat/ha_propagate")?.ok()?;
+    ensure!(
+        again.contains("All files are the same there.") && alpha.read_file("/var/log/ssh")?.starts_with("root@beta\n"),
+        "{again}"
+    );
+    Ok(())
+}
+
+fn fenced(lab: &mut Lab) -> Result<(), Failure> {
+    let pair = Pair::build(lab, &Setup::default())?;
+    for host in pair.both() {
+        // The device works at the third try.
+        let agent = "#!/bin/sh\ncat >>/var/log/fence\n[ \"$(grep -c action=reboot /var/log/fence)\" -ge 3 ]\n";
+        host.write_file_mode("/usr/sbin/fence_lab", agent, 0o755)?;
+        configure(host, "stonith_host * fence_lab ip=10.0.0.9\n")?;
+    }
+    pair.start()?;
+    pair.power_off(pair.alpha)?;
+    written(pair.beta, "/var/log/fence", "ip=10.0.0.9\naction=reboot\nport=alpha\n")?;
+    ensure!(!pair.beta.has_address(VIP_A), "taken before the node was reset");
+    pair.owned("beta", "beta")?;
+    let log = pair.beta.read_file("/var/log/ha-log")?;
+    let at = |text: &str| log.lines().position(|l| l.contains(text));
+    let (reset, taken) = (at("node alpha now reset."), at("acquired: taken over: alpha is not there"));
+    ensure!(reset.is_some() && reset < taken && log.matches("STONITH of alpha failed").count() == 2, "{log}");
+    Ok(())
+}
