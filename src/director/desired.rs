@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::director::alert::{Alert, Change, about, about_entry};
 use crate::director::health::Health;
 use crate::director::held::Hold;
-use crate::director::plan::{Virtual, Watch};
+use crate::director::plan::{Real, Virtual, Watch};
 use crate::director::{Director, Event, Service, report};
 use crate::ipvs::model::{self, Command, Dest, DestKey, ServiceKey, Table, TableService};
 
@@ -20,7 +20,7 @@ pub(super) struct Settled {
     /// The services' own attributes.
     services: BTreeMap<ServiceKey, model::Service>,
     /// Real servers; `None`: absent.
-    dests: BTreeMap<(ServiceKey, DestKey), Option<Dest>>,
+    dests: BTreeMap<ServiceKey, BTreeMap<DestKey, Option<Dest>>>,
     /// Services that were seen without strangers since the start or the last reload.
     purged: BTreeSet<ServiceKey>,
 }
@@ -41,7 +41,7 @@ impl Director {
                 Some(entry) => self.tolerant(&mut settled, v, service, desired, entry),
                 None => {
                     settled.services.remove(&key);
-                    settled.dests.retain(|(k, _), _| *k != key);
+                    settled.dests.remove(&key);
                     let dests = desired.into_iter().filter_map(|(k, d)| Some((k, d?))).collect();
                     TableService { service: v.service.clone(), dests }
                 }
@@ -63,13 +63,13 @@ impl Director {
                 self.purged_reals(key);
                 self.orphans.remove(key);
                 self.settled.services.remove(key);
-                self.settled.dests.retain(|(k, _), _| k != key);
+                self.settled.dests.remove(key);
             }
             Command::AddDest(key, dest) | Command::EditDest(key, dest) => {
-                self.settled.dests.insert((*key, dest.key), Some(dest.clone()));
+                self.settled.dests.entry(*key).or_default().insert(dest.key, Some(dest.clone()));
             }
             Command::DeleteDest(key, dest) => {
-                self.settled.dests.insert((*key, *dest), None);
+                self.settled.dests.entry(*key).or_default().insert(*dest, None);
             }
         }
         self.event(event);
@@ -105,17 +105,18 @@ impl Director {
         if strangers == 0 {
             settled.purged.insert(key);
         }
+        let settled = settled.dests.entry(key).or_default();
         for (k, want) in desired {
             let seen = entry.dests.get(&k);
-            let known = settled.dests.get(&(key, k));
+            let known = settled.get(&k);
             let quiesced = want.is_some() && !state.in_service(v, k);
             let result = if seen == want.as_ref() {
-                settled.dests.insert((key, k), want.clone());
+                settled.insert(k, want.clone());
                 want
             } else if known == Some(&want) {
                 if seen.is_none() && !quiesced { want } else { seen.cloned() }
             } else if quiesced && seen.is_none() && matches!(known, Some(Some(_))) && !self.plan.globals.readdquiescent {
-                settled.dests.insert((key, k), want);
+                settled.insert(k, want);
                 None
             } else {
                 want
@@ -140,11 +141,9 @@ impl Director {
             _ => return (report::virtual_set(key, false), None),
         };
         let purged = || report::real_purged(key, &dest.to_string(), self.when());
-        let Some((index, (v, state))) = self.each().enumerate().find(|(_, (v, _))| v.service.key == *key) else {
-            return (purged(), None);
-        };
+        let Some((index, v, state)) = self.find(key) else { return (purged(), None) };
         let is_fallback = v.fallback.as_ref().is_some_and(|f| f.key == dest);
-        let real = Self::real(v, dest);
+        let real = state.real(v, dest);
         let (change, event) = match (command, real) {
             (Command::AddDest(..) | Command::EditDest(..), _) if is_fallback && state.fallback.0 => {
                 (Change::Added, report::fallback(v, dest, true))
@@ -156,7 +155,8 @@ impl Director {
                 let event = report::real_set(v, real, d, false);
                 // A step of a slow start, or of an agent.
                 let gradual = v.slow_start.is_some() || real.agent.is_some();
-                if gradual && matches!(self.settled.dests.get(&(*key, dest)), Some(Some(old)) if old.weight > 0) {
+                if gradual && matches!(self.settled.dests.get(key).and_then(|d| d.get(&dest)), Some(Some(old)) if old.weight > 0)
+                {
                     return (event, None);
                 }
                 (Change::Restored, event)
@@ -183,7 +183,7 @@ impl Director {
             return;
         }
         let mut purged = Vec::new();
-        for (index, (v, state)) in self.each().enumerate().filter(|(_, (v, _))| v.service.key == *key) {
+        if let Some((index, v, state)) = self.find(key) {
             for (real, _) in v.reals.iter().zip(&state.reals).filter(|(_, health)| health.serving) {
                 let event = report::real_purged(key, &real.written, "stop");
                 purged.push((index, about(v, real, Change::Purged, event.clone(), self.phase()), event));
@@ -202,6 +202,12 @@ impl Director {
 }
 
 impl Service {
+    /// The last entry of the plan for a key in the table: where one real server is written twice, that one's weight and
+    /// method are used.
+    fn real<'a>(&self, v: &'a Virtual, key: DestKey) -> Option<&'a Real> {
+        v.reals.get(*self.places.get(&key)?.last()?)
+    }
+
     /// The states of the real servers with that key.
     fn healths(&self, key: DestKey) -> impl Iterator<Item = &Health> {
         self.places.get(&key).into_iter().flatten().filter_map(|n| self.reals.get(*n))

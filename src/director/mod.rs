@@ -1,6 +1,6 @@
 //! The load balancer as a state machine: which real server is in service.
 //!
-//! `plan` is the configuration it works from, `health` counts and schedules, `desired` says what the kernel's table should
+//! `plan` is the configuration it works from, `health` counts, `probes` schedules, `desired` says what the kernel's table should
 //! be and how much of a drift is left alone, `held` is what is out of service by hand, `report` words the log lines, `view` is the state as plain data. [`Director`]
 //! turns time, verdicts and the kernel's table into checks to run and the table to have. No I/O, no clock: see
 //! `daemon::ldirectord` for its driver.
@@ -11,6 +11,7 @@ mod desired;
 mod health;
 mod held;
 pub mod plan;
+mod probes;
 mod report;
 mod verdict;
 mod view;
@@ -31,8 +32,9 @@ use crate::cluster::io::Mono;
 use crate::ipvs::model::{DestKey, ServiceKey, Table};
 
 use desired::Settled;
-use health::{Health, Probe, ProbeState};
+use health::Health;
 use plan::{Alerts, Plan, Virtual, Watch};
+use probes::Probes;
 
 pub use alert::{Alert, Change, Phase};
 pub use health::Token;
@@ -109,8 +111,9 @@ pub struct Director {
     plan: Plan,
     /// One for each of `plan.virtuals`, in their order.
     services: Vec<Service>,
-    probes: Vec<Probe>,
-    tokens: u64,
+    /// Where in `plan.virtuals` each service is.
+    index: BTreeMap<ServiceKey, usize>,
+    probes: Probes,
     /// Services that are ours but no longer in the plan.
     orphans: BTreeSet<ServiceKey>,
     settled: Settled,
@@ -144,8 +147,8 @@ impl Director {
         let mut director = Self {
             plan: Plan { globals: plan.globals.clone(), virtuals: Vec::new() },
             services: Vec::new(),
-            probes: Vec::new(),
-            tokens: 0,
+            index: BTreeMap::new(),
+            probes: Probes::default(),
             orphans: recorded,
             settled: Settled::default(),
             holds: Holds::default(),
@@ -199,11 +202,8 @@ impl Director {
     /// When to hand in [`Input::Tick`] at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Mono> {
-        let due = self.probes.iter().filter_map(|p| match p.state {
-            ProbeState::Due(at) => Some(at),
-            ProbeState::Running(_) => None,
-        });
-        if self.stopping { None } else { due.chain(self.next_deadline()).chain(self.next_step()).min() }
+        let times = [self.probes.next(), self.next_deadline(), self.next_step()];
+        if self.stopping { None } else { times.into_iter().flatten().min() }
     }
 
     /// The configuration in force.
@@ -225,6 +225,12 @@ impl Director {
         self.plan.virtuals.iter().zip(&self.services)
     }
 
+    /// The virtual of that key with its place and state.
+    fn find(&self, key: &ServiceKey) -> Option<(usize, &Virtual, &Service)> {
+        let place = *self.index.get(key)?;
+        Some((place, self.plan.virtuals.get(place)?, self.services.get(place)?))
+    }
+
     fn event(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
@@ -239,15 +245,16 @@ impl Director {
         }
         self.plan = plan;
         self.services = services;
+        self.index = self.plan.virtuals.iter().enumerate().map(|(n, v)| (v.service.key, n)).collect();
         self.settled = Settled::default();
         self.dirty = true;
-        self.rebuild_probes(now);
+        self.probes.rebuild(now, &self.plan);
         self.rehold(now);
     }
 
     /// The state of a virtual of a new plan.
     fn carried(&self, now: Mono, v: &Virtual, actual: &Table) -> Service {
-        let old = self.each().find(|(o, _)| o.service.key == v.service.key);
+        let old = self.find(&v.service.key).map(|(_, o, s)| (o, s));
         let entries = actual.services.get(&v.service.key).map(|s| &s.dests);
         let reals = v.reals.iter().map(|real| {
             let same = |check: bool| {
@@ -271,6 +278,7 @@ impl Director {
                 health.agent = Default::default();
             }
             health.serving &= health.failures < v.failurecount;
+            health.ramp = health.ramp.filter(|_| v.slow_start.is_some());
             if v.watch == Watch::On && !(health.serving && health.checked) {
                 health = Health { checked: true, ..Health::unchecked(true, now) };
             }
@@ -285,40 +293,13 @@ impl Director {
         Service { reals, places, fallback: old.map_or((false, now), |(_, s)| s.fallback), told }
     }
 
-    /// One probe for each different question and interval; those that were there go on as they were.
-    fn rebuild_probes(&mut self, now: Mono) {
-        let mut old = std::mem::take(&mut self.probes);
-        for v in self.plan.virtuals.iter().filter(|v| v.watch != Watch::Off) {
-            let check = |real: &'_ plan::Real| (v.watch == Watch::Checks).then(|| real.check.clone());
-            for spec in v.reals.iter().flat_map(|real| [check(real), real.agent.clone()]).flatten() {
-                let same = |p: &Probe| p.spec == spec && p.interval == v.interval;
-                if self.probes.iter().any(same) {
-                    continue;
-                }
-                let kept = old.iter().position(same).map(|i| old.swap_remove(i));
-                self.probes.push(kept.unwrap_or_else(|| Probe::new(spec, v.interval, now)));
-            }
-        }
-    }
-
     /// Starts every check that is due.
     fn start_due(&mut self, now: Mono) {
         if self.stopping {
             return;
         }
-        for probe in &mut self.probes {
-            if matches!(probe.state, ProbeState::Due(at) if at <= now) {
-                self.tokens += 1;
-                let token = Token(self.tokens);
-                probe.state = ProbeState::Running(token);
-                self.outputs.push_back(Output::Check { token, spec: probe.question().clone() });
-            }
+        while let Some((token, spec)) = self.probes.start(now) {
+            self.outputs.push_back(Output::Check { token, spec });
         }
-    }
-
-    /// The last entry of the plan for a key in the table: where one real server is written twice, that one's weight and
-    /// method are used.
-    fn real(v: &Virtual, key: DestKey) -> Option<&plan::Real> {
-        v.reals.iter().rev().find(|r| r.dest.key == key)
     }
 }

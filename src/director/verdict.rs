@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::checks::spec::{Kind, Verdict};
 use crate::cluster::io::Mono;
-use crate::director::health::{Health, ProbeState, Ramp, Step, Token};
+use crate::director::health::{Health, Ramp, Step, Token};
 use crate::director::held::Hold;
 use crate::director::plan::{Plan, Real, Virtual, Watch};
 use crate::director::{Director, Output, report};
@@ -14,26 +14,19 @@ impl Director {
     /// A check has ended: all real servers that share it count it.
     pub(super) fn verdict(&mut self, now: Mono, token: Token, verdict: &Verdict) {
         self.opened();
-        let count = self.probes.len();
-        let found = self.probes.iter_mut().enumerate().find(|(_, p)| p.state == ProbeState::Running(token));
-        let Some((index, probe)) = found else { return };
-        let (spec, interval) = (probe.spec.clone(), probe.interval);
+        let Some(subjects) = self.probes.subjects(token) else { return };
         let mut heard = Heard::default();
-        let pairs = self.plan.virtuals.iter().zip(&mut self.services).enumerate();
-        for (at, (v, service)) in pairs.filter(|(_, (v, _))| v.watch != Watch::Off && v.interval == interval) {
-            for (place, (real, health)) in v.reals.iter().zip(&mut service.reals).enumerate() {
-                if v.watch == Watch::Checks && real.check == spec {
-                    heard.check(now, (at, v), (place, real), health, verdict);
-                }
-                if real.agent.as_ref() == Some(&spec) {
-                    heard.agent(now, v, real, health, verdict);
-                }
+        for s in subjects {
+            let virt = self.plan.virtuals.get(s.service).zip(self.services.get_mut(s.service));
+            let Some((v, service)) = virt else { continue };
+            let Some((real, health)) = v.reals.get(s.real).zip(service.reals.get_mut(s.real)) else { continue };
+            if s.agent {
+                heard.agent(now, v, real, health, verdict);
+            } else {
+                heard.check(now, (s.service, v), (s.real, real), health, verdict);
             }
         }
-        if let Some(probe) = self.probes.get_mut(index) {
-            probe.counted(verdict.up);
-            probe.ended(now, index, count, heard.fast);
-        }
+        self.probes.ended(now, token, verdict.up, heard.fast);
         self.dirty |= heard.dirty;
         self.outputs.extend(heard.outputs);
         self.outputs.extend(heard.lines.into_iter().map(|(file, line)| Output::Monitor { file, line }));
@@ -45,7 +38,7 @@ impl Director {
 
     /// A start or reload is over when every check has run.
     pub(super) fn opened(&mut self) {
-        if self.opening.is_some() && self.probes.iter().all(|p| p.ran) {
+        if self.opening.is_some() && self.probes.all_ran() {
             self.opening = None;
         }
     }
@@ -77,17 +70,15 @@ impl Director {
 
     /// Commands that are not in the new plan any more end.
     pub(super) fn drop_fallback_commands(&mut self, plan: &Plan) {
-        let kept = |v: &Virtual| {
-            plan.virtuals.iter().any(|n| n.service.key == v.service.key && n.fallback_command == v.fallback_command)
-        };
-        let gone = self.each().filter(|(v, s)| s.told == Some(true) && !kept(v));
+        let kept: BTreeSet<_> = plan.virtuals.iter().map(|v| (v.service.key, &v.fallback_command)).collect();
+        let gone = self.each().filter(|(v, s)| s.told == Some(true) && !kept.contains(&(v.service.key, &v.fallback_command)));
         let last: Vec<Output> = gone.filter_map(|(v, _)| Some(tell(v, v.fallback_command.as_ref()?, false))).collect();
         self.outputs.extend(last);
     }
 
     /// Returning servers get more weight.
     pub(super) fn climb(&mut self, now: Mono) {
-        for (v, service) in self.plan.virtuals.iter().zip(&mut self.services) {
+        for (v, service) in self.plan.virtuals.iter().zip(&mut self.services).filter(|(v, _)| v.slow_start.is_some()) {
             for health in service.reals.iter_mut().filter(|h| h.ramp.is_some()) {
                 let next = v.slow_start.and_then(|length| health.ramp?.at(now, length));
                 self.dirty |= health.ramp != next;
@@ -98,8 +89,8 @@ impl Director {
 
     /// When the next of them gets more.
     pub(super) fn next_step(&self) -> Option<Mono> {
-        let ramps = self.each().flat_map(|(v, s)| s.reals.iter().filter_map(|h| Some((h.ramp?, v.slow_start))));
-        ramps.map(|(ramp, length)| ramp.next(length.unwrap_or_default())).min()
+        let slow = self.each().filter_map(|(v, s)| Some((v.slow_start?, &s.reals)));
+        slow.flat_map(|(length, reals)| reals.iter().filter_map(move |h| Some(h.ramp?.next(length)))).min()
     }
 }
 

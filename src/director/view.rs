@@ -1,5 +1,7 @@
 //! The director's state as plain data, together with what the kernel counts.
 
+use std::collections::BTreeMap;
+
 use crate::cluster::io::Mono;
 use crate::director::Director;
 use crate::director::held::{Hold, Target};
@@ -10,10 +12,12 @@ impl Director {
     /// The virtual services in the file's order, as of `now`, with the kernel's table as last dumped.
     #[must_use]
     pub fn view(&self, now: Mono, kernel: &[ServiceEntry]) -> Vec<Virtual> {
+        let kernel: BTreeMap<_, _> = kernel.iter().map(|e| (e.service.key, e)).collect();
         self.each()
             .map(|(v, state)| {
-                let entry = kernel.iter().find(|e| e.service.key == v.service.key);
-                let find = |dest: &Dest| entry.and_then(|e| e.dests.iter().find(|d| d.dest.key == dest.key));
+                let entry = kernel.get(&v.service.key);
+                let dests: BTreeMap<_, _> = entry.into_iter().flat_map(|e| &e.dests).map(|d| (d.dest.key, d)).collect();
+                let find = |dest: &Dest| dests.get(&dest.key).copied();
                 let reals = v.reals.iter().zip(&state.reals).map(|(real, health)| Real {
                     held: health.held().map(|h| h.word().to_owned()),
                     deadline: match health.hold {

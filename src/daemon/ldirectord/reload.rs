@@ -93,6 +93,9 @@ impl Daemon {
             self.folder = folder.clone();
             self.folder_watch = folder.watch(self.files.clone());
         }
+        self.drain();
+        let file = self.setup.file.display();
+        self.event(Event::info(format!("Configuration file '{file}' was read again and is in force")));
         self.set_sysctls();
         if let Some(children) = &mut self.children {
             children.reload(&execute);

@@ -5,6 +5,7 @@
 //! balances nothing: counters are what [`Kernel::observe`] says.
 
 mod answer;
+mod dests;
 mod request;
 mod table;
 
@@ -321,10 +322,10 @@ impl Socket {
         }
         let (entries, room) = {
             let state = self.kernel.lock();
-            (state.table.list(&dump.what), state.datagram * self.largest / DATAGRAM)
+            (state.table.list(&dump.what, dump.at), state.datagram * self.largest / DATAGRAM)
         };
         let mut out = Vec::new();
-        for entry in entries.iter().skip(dump.at) {
+        for entry in &entries {
             let before = out.len();
             entry.push(&mut out, FAMILY, nlmsg::F_MULTI, dump.sequence);
             if out.len() > room && before > 0 {

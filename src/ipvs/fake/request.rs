@@ -1,6 +1,7 @@
 //! What is asked of the fake kernel, checked in the order in which Linux 6.1 checks.
 
 use super::answer::Entry;
+use super::dests::Dests;
 use super::table::{self, Addr, Daemon, Dest, DestKey, Key, List, Service, Table};
 use crate::ipvs::errno::{EAFNOSUPPORT, EINVAL, EOPNOTSUPP, ESRCH};
 use crate::ipvs::model::{Family, Stats};
@@ -153,7 +154,7 @@ fn service(table: &Table, set: &Set<'_>) -> Result<Service, i32> {
     let [a, b, c, d, e, f, g, h] = words;
     let old = table.service(&key).map_or(0, |s| s.flags);
     let flags = table::flags(old, u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
-    Ok(Service { key, scheduler, engine, flags, timeout, netmask, stats: Stats::default(), dests: Vec::new() })
+    Ok(Service { key, scheduler, engine, flags, timeout, netmask, stats: Stats::default(), dests: Dests::default() })
 }
 
 fn dest_key(service: &Key, set: &Set<'_>) -> Result<DestKey, i32> {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::answer::Entry;
+use super::dests::Dests;
 use crate::ipvs::errno;
 use crate::ipvs::model::{DestEntry, Family, ServiceKey, Stats};
 use crate::ipvs::wire::constants::{AF_INET, AF_INET6, dest, svc};
@@ -14,6 +15,9 @@ const SCHEDULERS: [&str; 15] =
 const ENGINES: [&str; 1] = ["sip"];
 /// `IP_VS_CONN_F_TUNNEL_TYPE_GUE`.
 const GUE: u8 = 1;
+
+/// Entries that are looked at for one datagram: more than fit.
+const MOST: usize = 1000;
 
 /// An address as the kernel keeps it, IPv4 in the first four bytes.
 pub(super) type Addr = [u8; 16];
@@ -39,12 +43,18 @@ pub(super) struct Service {
     /// As in the attribute: a mask in network order or, for IPv6, a prefix length in the host's.
     pub(super) netmask: [u8; 4],
     pub(super) stats: Stats,
-    /// Newest first.
-    pub(super) dests: Vec<Dest>,
+    pub(super) dests: Dests,
+}
+
+impl Service {
+    /// The service alone.
+    fn bare(&self) -> Self {
+        Self { scheduler: self.scheduler.clone(), engine: self.engine.clone(), dests: Dests::default(), ..*self }
+    }
 }
 
 /// What identifies a real server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DestKey {
     pub(super) family: u16,
     pub(super) addr: Addr,
@@ -152,7 +162,7 @@ impl Table {
         }
         let unicast = self.is_unicast(&new.key);
         let service = self.service_mut(key)?;
-        match (service.dests.iter_mut().find(|d| d.key == new.key), edit) {
+        match (service.dests.get_mut(&new.key), edit) {
             (Some(_), false) => Err(errno::EEXIST),
             (None, true) => Err(errno::ENOENT),
             (Some(found), true) => {
@@ -162,17 +172,14 @@ impl Table {
             }
             (None, false) if !unicast => Err(errno::EINVAL),
             (None, false) => {
-                service.dests.insert(0, new);
+                service.dests.add(new);
                 Ok(())
             }
         }
     }
 
     pub(super) fn delete_dest(&mut self, key: &Key, gone: &DestKey) -> Done {
-        let dests = &mut self.service_mut(key)?.dests;
-        let at = dests.iter().position(|d| d.key == *gone).ok_or(errno::ENOENT)?;
-        dests.remove(at);
-        Ok(())
+        self.service_mut(key)?.dests.remove(gone).map(drop).ok_or(errno::ENOENT)
     }
 
     pub(super) fn zero(&mut self, key: Option<&Key>) -> Done {
@@ -222,14 +229,18 @@ impl Table {
         Ok(())
     }
 
-    pub(super) fn list(&self, what: &List) -> Vec<Entry> {
+    /// The entries of a list from a place on: no more than a datagram can hold.
+    pub(super) fn list(&self, what: &List, from: usize) -> Vec<Entry> {
+        fn part<'a, T: 'a>(all: impl Iterator<Item = &'a T>, from: usize, entry: impl Fn(&T) -> Entry) -> Vec<Entry> {
+            all.skip(from).take(MOST).map(entry).collect()
+        }
         match what {
-            List::Services => self.services.iter().cloned().map(Box::new).map(Entry::Service).collect(),
+            List::Services => part(self.services.iter(), from, |s| Entry::Service(Box::new(s.bare()))),
             List::Dests(key) => {
                 let service = key.as_ref().and_then(|key| self.service(key));
-                service.map(|s| s.dests.iter().cloned().map(Box::new).map(Entry::Dest).collect()).unwrap_or_default()
+                service.map(|s| part(s.dests.iter(), from, |d| Entry::Dest(Box::new(d.clone())))).unwrap_or_default()
             }
-            List::Daemons => self.daemons.iter().cloned().map(Box::new).map(Entry::Daemon).collect(),
+            List::Daemons => part(self.daemons.iter(), from, |d| Entry::Daemon(Box::new(d.clone()))),
         }
     }
 
@@ -238,7 +249,7 @@ impl Table {
         let (family, addr) = raw_addr(wanted.addr);
         let wanted = DestKey { family, addr, port: wanted.port };
         let Ok(service) = self.service_mut(&raw_key(key)) else { return false };
-        let Some(dest) = service.dests.iter_mut().find(|d| d.key == wanted) else { return false };
+        let Some(dest) = service.dests.get_mut(&wanted) else { return false };
         (dest.active, dest.inactive, dest.persistent) = (counted.active, counted.inactive, counted.persistent);
         dest.stats = counted.stats;
         true

@@ -1,7 +1,7 @@
 //! The daemon that is measured: ldirectord as it is, in the foreground, on the fake kernel.
 //!
-//! Its log goes to standard output. A line on standard input is a question, answered by a line on standard error: `requests`
-//! (how many reached the kernel), `writes` (how many of them changed its table), `servers` (how many are in the table).
+//! Its log goes to standard output. A line on standard input is a question, answered by a line on standard error: `writes`
+//! (how many requests have changed the kernel's table), `servers` (how many are in the table).
 
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,6 @@ pub fn run(file: &str) -> anyhow::Result<ExitCode> {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             let log = asked.log();
             let answer = match line.as_str() {
-                "requests" => log.len(),
                 "writes" => log.iter().filter(|c| WRITES.contains(c)).count(),
                 _ => servers(&asked),
             };
