@@ -163,7 +163,7 @@ fn fault(world: &mut World, dice: &mut Chance, kind: u64) {
     let count = u64::try_from(world.count()).unwrap();
     let machine = usize::try_from(dice.range(0, count)).unwrap();
     let other = (machine + 1) % world.count();
-    match dice.range(0, if kind == 0 { 10 } else { 7 }) {
+    match dice.range(0, if kind == 0 { 11 } else { 8 }) {
         0 => world.crash(machine),
         1 => {
             // Power loss and back, often faster than the dead time.
@@ -183,6 +183,15 @@ fn fault(world: &mut World, dice: &mut Chance, kind: u64) {
         }
         5 | 6 => world.boot(machine),
         7 => {
+            let group = usize::try_from(dice.range(0, u64::try_from(world.group_count()).unwrap())).unwrap();
+            world.broken(machine, group);
+            if dice.percent(50) {
+                let wait = dice.range(0, 2 * SECOND);
+                world.run(wait);
+                world.mended(machine, group);
+            }
+        }
+        8 => {
             // Links break, in one direction or both, and are mended after a while.
             let both = dice.percent(70);
             world.set_cut(machine, other, true);
@@ -194,7 +203,7 @@ fn fault(world: &mut World, dice: &mut Chance, kind: u64) {
             world.set_cut(machine, other, false);
             world.set_cut(other, machine, false);
         }
-        8 => {
+        9 => {
             let length = dice.range(100_000, 3 * SECOND);
             world.pause(machine, length);
         }
@@ -248,6 +257,44 @@ fn a_pair_starts_and_a_crash_is_taken_over() {
     world.boot(0);
     world.run(8 * SECOND);
     expect_owners(&world, &[Some(0), Some(1)]);
+}
+
+/// Both groups of a node are broken at the same moment.
+#[test]
+fn groups_that_are_broken_together_move_together() {
+    for plain in [false, true] {
+        let mut world = World::new(31, 2, &[0, 0, 1], Failback::On, 1);
+        world.trace = std::env::var_os("LVS_HA_SIM_TRACE").is_some();
+        if plain {
+            world.speak_plainly(0);
+            world.speak_plainly(1);
+        }
+        world.boot(0);
+        world.boot(1);
+        world.run(14 * SECOND);
+        world.broken(0, 0);
+        world.broken(0, 1);
+        world.run(3 * SECOND);
+        expect_owners(&world, &[Some(1), Some(1), Some(1)]);
+    }
+}
+
+/// Nobody else is there at first. What was mended meanwhile stays, what was not goes as soon as somebody is.
+#[test]
+fn a_broken_group_waits_for_a_node_that_can_take_it() {
+    let mut world = World::new(32, 2, &[0, 0], Failback::Off, 1);
+    world.boot(0);
+    world.run(40 * SECOND);
+    world.broken(0, 0);
+    world.broken(0, 1);
+    world.run(5 * SECOND);
+    expect_owners(&world, &[Some(0), Some(0)]);
+    world.mended(0, 1);
+    world.boot(1);
+    world.run(14 * SECOND);
+    expect_owners(&world, &[Some(1), Some(0)]);
+    let moves = world.log.iter().filter(|(.., text)| text.contains("is to move to another node")).count();
+    assert_eq!(moves, 2, "told once each");
 }
 
 #[test]

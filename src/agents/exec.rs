@@ -67,7 +67,7 @@ pub fn find_script(name: &str, dirs: &[&Path]) -> Option<PathBuf> {
         .find(|path| std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
 }
 
-/// Runs it to its end, or kills it with its whole process group after `limit`. Each line of output goes to `line` as it
+/// Runs it to its end, or kills it with its whole process group after `limit`, or when the caller does not wait any more. Each line of output goes to `line` as it
 /// comes, also later from what the script left running. `env` is added to this process's environment.
 pub async fn run(
     program: &Program,
@@ -87,6 +87,7 @@ pub async fn run(
         .process_group(0);
     let mut child = command.spawn()?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let mut abandoned = Abandoned(group);
     if let Some(mut pipe) = child.stdin.take() {
         let input = program.input.clone();
         // A program that does not read it has no use for it.
@@ -111,6 +112,7 @@ pub async fn run(
             None
         }
     };
+    abandoned.0 = None;
     for reader in readers.into_iter().flatten() {
         // The reader goes on after the time is up: whoever holds the pipe must not die of writing to it.
         let _ = tokio::time::timeout(LAST_WORDS, reader).await;
@@ -122,6 +124,17 @@ pub async fn run(
     let output = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
     tracing::debug!(path = %program.path.display(), args = ?program.args, ?how, "script");
     Ok(Ended { how, output })
+}
+
+/// Kills the process group when nobody waits for it any more.
+struct Abandoned(Option<Pid>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
 }
 
 async fn read(pipe: impl AsyncRead + Unpin, kept: Arc<Mutex<String>>, line: Arc<dyn Fn(&str) + Send + Sync>) {
@@ -185,6 +198,27 @@ mod tests {
         let gone = || std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |s| s.contains(") Z "));
         for _ in 0..100 {
             if gone() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("process {pid} lives");
+    }
+
+    #[tokio::test]
+    async fn a_script_that_nobody_waits_for_any_more_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let script = format!("echo $$ >{0}.new; mv {0}.new {0}; sleep 300", file.display());
+        let program = shell(&script);
+        let mut run = Box::pin(run(&program, &[], Duration::from_secs(300), Arc::new(|_| ())));
+        while !file.exists() {
+            let _ = tokio::time::timeout(Duration::from_millis(20), &mut run).await;
+        }
+        drop(run);
+        let pid = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+        for _ in 0..200 {
+            if std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |s| s.contains(") Z ")) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

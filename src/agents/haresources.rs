@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedMutexGuard, watch};
+
 use super::Tell;
 use super::action::{Action, Done, Sequence, Step, says_running};
 use super::builtin::Builtin;
@@ -23,6 +25,8 @@ use crate::errors;
 const LIMIT: Duration = Duration::from_secs(3600);
 /// A status is a question.
 const STATUS_LIMIT: Duration = Duration::from_secs(300);
+/// For `haresources` to be read: addresses are to move even if the disk is stuck.
+const READ_LIMIT: Duration = Duration::from_secs(1);
 
 /// What groups are run with.
 pub struct Runner {
@@ -45,6 +49,8 @@ pub struct Runner {
 struct Known {
     /// One thing at a time is done to a group.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// How many want to start or stop it: nobody is to wait for a status that hangs.
+    wanted: Arc<watch::Sender<usize>>,
     /// As it was started, while it runs.
     runs: Option<Group>,
 }
@@ -67,12 +73,11 @@ impl Runner {
     /// Starts or stops the whole group, as its line of `haresources` says now; what is stopped is what was started.
     pub async fn run(&self, group: &Group, verb: Verb) -> Outcome {
         let key = group.key().to_owned();
-        let known = self.known(&key);
-        let _turn = known.turn.lock().await;
+        let _turn = self.turn(&key).await;
         let runs = self.known(&key).runs;
         let group = match (verb, runs) {
             (Verb::Stop, Some(group)) => group,
-            _ => self.current(group),
+            _ => self.current(group).await,
         };
         let outcome = self.sequence(&group, verb).await;
         let runs = match (verb, &outcome) {
@@ -92,24 +97,30 @@ impl Runner {
         groups
     }
 
-    /// Asks each resource of a group that runs here; none if it is being started or stopped, or does not run here any more.
+    /// Asks each resource of a group that runs here; none if it is being started or stopped, also if that is wanted meanwhile, or
+    /// does not run here any more.
     pub async fn look(&self, key: &str) -> Option<Vec<(String, bool)>> {
         let known = self.known(key);
+        let mut wanted = known.wanted.subscribe();
         let _turn = known.turn.try_lock().ok()?;
         let group = self.known(key).runs?;
-        let mut seen = Vec::new();
-        for resource in &group.resources {
-            let runs = self.one(resource, Verb::Stop, Action::Status).await == Done::Running(true);
-            seen.push((resource.word.clone(), runs));
+        let ask = async {
+            let mut seen = Vec::new();
+            for resource in &group.resources {
+                seen.push((resource.word.clone(), self.status(resource).await));
+            }
+            seen
+        };
+        tokio::select! {
+            seen = ask => Some(seen),
+            _ = wanted.wait_for(|n| *n > 0) => None,
         }
-        Some(seen)
     }
 
     /// Starts a resource again that has died. What stands behind it in the group may depend on it and is started anew too, but
     /// for an address, which nobody holds on to. Does nothing if the group does not run here any more.
     pub async fn restart(&self, key: &str, word: &str) -> Outcome {
-        let known = self.known(key);
-        let _turn = known.turn.lock().await;
+        let _turn = self.turn(key).await;
         let Some(group) = self.known(key).runs else { return Outcome::Done };
         let Some(from) = group.resources.iter().position(|r| r.word == word) else { return Outcome::Done };
         let address = addresses(group.resources.get(from..=from).unwrap_or_default()).len() == 1;
@@ -129,13 +140,14 @@ impl Runner {
         self.one(resource, Verb::Stop, Action::Status).await == Done::Running(true)
     }
 
-    /// The group as `haresources` has it now; as it was where the file cannot be read or does not have it any more.
-    fn current(&self, group: &Group) -> Group {
+    /// The group as `haresources` has it now; as it was where the file cannot be read in good time or does not have it any more.
+    async fn current(&self, group: &Group) -> Group {
         let Some(file) = &self.file else { return group.clone() };
-        let read = match std::fs::read(file) {
-            Ok(bytes) => haresources::parse(&bytes).0,
-            Err(e) => {
-                self.say(Level::Warn, &format!("Cannot read {}: {e}; its groups are taken as they were", file.display()));
+        let read = match tokio::time::timeout(READ_LIMIT, tokio::fs::read(file)).await {
+            Ok(Ok(bytes)) => haresources::parse(&bytes).0,
+            failed => {
+                let why = failed.map_or_else(|_| "no answer".to_owned(), |r| r.err().map(|e| e.to_string()).unwrap_or_default());
+                self.say(Level::Warn, &format!("Cannot read {}: {why}; its groups are taken as they were", file.display()));
                 return group.clone();
             }
         };
@@ -145,6 +157,15 @@ impl Runner {
             self.say(Level::Warn, &text);
             group.clone()
         })
+    }
+
+    /// To be the only one to do something to the group. A status that is asked meanwhile is abandoned.
+    async fn turn(&self, key: &str) -> OwnedMutexGuard<()> {
+        let known = self.known(key);
+        known.wanted.send_modify(|n| *n += 1);
+        let turn = known.turn.lock_owned().await;
+        known.wanted.send_modify(|n| *n -= 1);
+        turn
     }
 
     async fn sequence(&self, group: &Group, verb: Verb) -> Outcome {

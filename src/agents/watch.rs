@@ -1,15 +1,17 @@
-//! What follows when a resource that ran does not run any more. Pure.
+//! What follows when a resource that ran does not run any more, or an interface has lost its carrier. Pure.
 //!
 //! A resource is watched from the moment at which its status has said that it runs: a script whose status says nothing of use
 //! is left alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::cluster::io::Mono;
 
 /// Failures count for this long.
 const WINDOW: Duration = Duration::from_secs(3600);
+/// So many looks in a row without a carrier are no blink.
+const LOOKS: u32 = 2;
 
 /// The watched resources, by group and word.
 #[derive(Debug, Default)]
@@ -55,6 +57,29 @@ impl Watch {
     }
 }
 
+/// The interfaces that have an address of ours.
+#[derive(Debug, Default)]
+pub struct Carriers {
+    /// Of those that have had a carrier: the looks in a row without one.
+    without: BTreeMap<String, u32>,
+}
+
+impl Carriers {
+    /// A look: each interface, and whether it has a carrier. Returns those that have lost it. One that never had a carrier, as a
+    /// bridge for virtual machines may have none, has lost nothing.
+    pub fn found(&mut self, seen: &BTreeMap<String, bool>) -> BTreeSet<String> {
+        self.without.retain(|name, _| seen.contains_key(name));
+        for (name, carrier) in seen {
+            if *carrier {
+                self.without.insert(name.clone(), 0);
+            } else if let Some(looks) = self.without.get_mut(name) {
+                *looks = looks.saturating_add(1);
+            }
+        }
+        self.without.iter().filter(|(_, looks)| **looks >= LOOKS).map(|(name, _)| name.clone()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +109,18 @@ mod tests {
         watch.found(at(0), "h", "r", true, 1);
         watch.stopped("h");
         assert_eq!(watch.found(at(5), "h", "r", false, 1), Verdict::Well);
+    }
+
+    #[test]
+    fn a_carrier_is_lost_when_it_was_there_and_two_looks_miss_it() {
+        let mut carriers = Carriers::default();
+        let mut look = |front: bool, back: bool| {
+            let seen = [("front".to_owned(), front), ("back".to_owned(), back)].into();
+            carriers.found(&seen).into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!([look(true, false), look(true, false), look(true, false)], ["", "", ""], "back never had one");
+        assert_eq!([look(false, false), look(true, true), look(false, false)], ["", "", ""], "a blink");
+        assert_eq!([look(false, true), look(false, true), look(true, true)], ["front", "front", ""]);
+        assert_eq!(carriers.found(&BTreeMap::new()).len(), 0);
     }
 }

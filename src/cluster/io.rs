@@ -86,18 +86,36 @@ pub enum Input {
     Command(Command),
     /// A program of this node has a message for the cluster; the control fields are added here.
     Local(Message),
-    /// A group that runs here is in no good state, and another node should rather have it.
+    /// A group that runs here is in no good state, and another node should rather have it, from now until it is mended.
     Broken {
         /// Which group.
         group: GroupId,
-        /// Why, in one line.
+        /// What is wrong.
+        fault: Fault,
+        /// The same in one line.
         why: String,
+    },
+    /// That fault of the group is over.
+    Mended {
+        /// Which group.
+        group: GroupId,
+        /// What was wrong.
+        fault: Fault,
     },
     /// The answer to [`Output::Fence`].
     Fenced {
         /// The node's name.
         node: String,
     },
+}
+
+/// What may be wrong with a group that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// One of its resources dies again and again.
+    Resource,
+    /// The interface of one of its addresses has no carrier.
+    Carrier,
 }
 
 /// How starting or stopping a group ended.

@@ -84,7 +84,8 @@ impl Node {
             Input::ActionDone { id, outcome } => takeover.action_done(&mut cx, id, outcome),
             Input::Command(command) => takeover.command(&mut cx, members, command),
             Input::Local(message) => takeover.local(&mut cx, members, message),
-            Input::Broken { group, why } => takeover.broken(&mut cx, members, group, &why),
+            Input::Broken { group, fault, why } => takeover.broken(&mut cx, group, fault, why),
+            Input::Mended { group, fault } => takeover.mended(group, fault),
             Input::Fenced { node } => takeover.fenced(&mut cx, &node),
         }
         self.follow(now);

@@ -33,6 +33,8 @@ pub(super) enum Timer {
     Failback,
     /// A group whose start failed: give it to another, or try again.
     StartFailed(GroupId),
+    /// Groups in no good state are given away.
+    Faulty,
     /// A group whose stop failed: try again.
     StopAgain(GroupId),
     /// Look again at groups without owner or with two.

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use lvs_ha::cluster::Node;
-use lvs_ha::cluster::io::{ActionId, Command, GroupId, Identity, Input, Level, LinkId, Mono, Now, Outcome, Output, Set, Verb};
+use lvs_ha::cluster::io::{ActionId, Command, Fault, GroupId, Identity, Input, Level, LinkId, Mono, Now, Outcome, Output, Set, Verb};
 use lvs_ha::cluster::wire;
 use lvs_ha::config::settings::{
     Failback, GenerationFrom, Group, Key, Keys, Local, LogTargets, Medium, Method, MsgFmt, Resource, Settings,
@@ -222,6 +222,18 @@ impl World {
         self.say(on, &format!("{command:?}"));
         self.machines[on].stopping |= command == Command::Stop;
         self.input(on, Input::Command(command));
+    }
+
+    /// A group that runs there is in no good state.
+    pub(crate) fn broken(&mut self, on: usize, group: usize) {
+        self.say(on, &format!("group {group} is broken"));
+        self.input(on, Input::Broken { group: GroupId(group), fault: Fault::Carrier, why: "no carrier".into() });
+    }
+
+    /// It is well again.
+    pub(crate) fn mended(&mut self, on: usize, group: usize) {
+        self.say(on, &format!("group {group} is mended"));
+        self.input(on, Input::Mended { group: GroupId(group), fault: Fault::Carrier });
     }
 
     /// The process does not run for that long; its resources stay.

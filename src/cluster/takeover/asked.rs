@@ -1,10 +1,18 @@
 //! What this node's own surroundings ask for: messages of local programs, groups that are in no good state, fencing.
 
-use crate::cluster::io::{Command, GroupId, Level, Output, Set, Subject};
+use std::time::Duration;
+
+use crate::cluster::io::{Command, Fault, GroupId, Level, Output, Set, Subject};
 use crate::cluster::membership::Members;
-use crate::cluster::takeover::Takeover;
+use crate::cluster::takeover::sets;
+use crate::cluster::takeover::standby::Standby;
+use crate::cluster::takeover::{Phase, Takeover};
+use crate::cluster::timers::Timer;
 use crate::cluster::voice::Cx;
 use crate::cluster::wire::Message;
+
+/// From a group's first fault to its move.
+const GATHER: Duration = Duration::from_millis(250);
 
 impl Takeover {
     /// A message that a program has written to the FIFO. What concerns resources is a request; what the daemon says itself is
@@ -33,20 +41,46 @@ impl Takeover {
         }
     }
 
-    /// A group that runs here is in no good state: another node gets it, if one can take it. With the original on the other
-    /// side all groups of its half go.
-    pub(in crate::cluster) fn broken(&mut self, cx: &mut Cx<'_>, members: &Members, group: GroupId, why: &str) {
-        if !self.slots.get(group).is_some_and(|s| s.claimed) {
+    /// A group that runs here is in no good state: another node gets it as soon as one can take it.
+    pub(in crate::cluster) fn broken(&mut self, cx: &mut Cx<'_>, group: GroupId, fault: Fault, why: String) {
+        if !self.slots.fault(group, fault, why.clone()) {
             return;
         }
-        let key = cx.settings.groups.get(group.0).map_or("", |g| g.key()).to_owned();
-        if self.legacy_mode(cx) {
-            let text = format!("Resource group {key} stays: auto_failback legacy has no way to give it away ({why})");
-            return cx.voice.event(Level::Error, Subject::Group(group), text);
-        }
-        let text = format!("Resource group {key} is to move to another node: {why}");
+        let key = cx.settings.groups.get(group.0).map_or("", |g| g.key());
+        let text = if self.legacy_mode(cx) {
+            format!("Resource group {key} stays: auto_failback legacy has no way to give it away ({why})")
+        } else {
+            format!("Resource group {key} is to move to another node: {why}")
+        };
         cx.voice.event(Level::Error, Subject::Group(group), text);
-        self.hand_over(cx, members, group);
+    }
+
+    /// It may stay.
+    pub(in crate::cluster) fn mended(&mut self, group: GroupId, fault: Fault) {
+        self.slots.mended(group, fault);
+    }
+
+    /// Groups in no good state go to another node soon, if one is at rest: what is wrong with one may be with others as well, and
+    /// what the other node was just told must have arrived there.
+    pub(super) fn give_faulty_away(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        let possible = self.phase == Phase::Stable && self.standby == Standby::None && self.taker(members).is_some();
+        if possible && !self.slots.faulty().is_empty() && cx.timers.due(Timer::Failback).is_none() {
+            cx.timers.set_once(Timer::Faulty, cx.after(GATHER));
+        }
+    }
+
+    /// They go now. With the original on the other side all groups of their halves go.
+    pub(super) fn faulty_go(&mut self, cx: &mut Cx<'_>, members: &Members) {
+        let groups = self.slots.faulty();
+        if groups.is_empty() || self.phase != Phase::Stable || self.standby != Standby::None || self.pending.is_some() {
+            return;
+        }
+        if let Some(with) = self.taker(members) {
+            let own = |g: &GroupId| cx.settings.groups.get(g.0).is_some_and(|s| s.node == cx.settings.me);
+            let set = Set::of(groups.iter().any(own), !groups.iter().all(own));
+            let groups = if self.exact { groups } else { sets::expand(cx.settings, set, &cx.settings.me) };
+            self.ask(cx, members, with, set, groups);
+        }
     }
 
     /// A dead node is to be cut off first.

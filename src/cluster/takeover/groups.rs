@@ -1,9 +1,10 @@
 //! The groups on this node: which are claimed, what runs, what is under way.
 
-use crate::cluster::io::{ActionId, GroupId, Level, Mono, Outcome, Output, Subject, Verb};
+use crate::cluster::io::{ActionId, Fault, GroupId, Level, Mono, Outcome, Output, Subject, Verb};
 use crate::cluster::takeover::sets::Groups;
 use crate::cluster::timers::Timer;
 use crate::cluster::voice::Cx;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A group whose start failed is tried again, here or elsewhere, after this.
@@ -42,6 +43,8 @@ pub(super) struct Slot {
     waiting: bool,
     /// The last failed start.
     failed: Option<Mono>,
+    /// Why another node should rather have it.
+    faults: BTreeMap<Fault, String>,
 }
 
 /// All groups.
@@ -64,6 +67,7 @@ impl Slots {
             action: None,
             waiting: false,
             failed: None,
+            faults: BTreeMap::new(),
         };
         Self { slots: std::iter::repeat_with(slot).take(count).collect(), next: 0 }
     }
@@ -107,6 +111,7 @@ impl Slots {
         slot.on_loan = on_loan;
         slot.want = Verb::Start;
         slot.not_before = None;
+        slot.faults.clear();
         cx.timers.clear(Timer::StartFailed(group));
         slot.note(cx, group, "acquired", reason);
     }
@@ -120,6 +125,24 @@ impl Slots {
         slot.claimed = false;
         slot.on_loan = false;
         slot.want = Verb::Stop;
+        slot.faults.clear();
+    }
+
+    /// Keeps why another node should rather have a group that is claimed. True if that is news.
+    pub(super) fn fault(&mut self, group: GroupId, fault: Fault, why: String) -> bool {
+        let Some(slot) = self.slots.get_mut(group.0).filter(|s| s.claimed) else { return false };
+        slot.faults.insert(fault, why).is_none()
+    }
+
+    pub(super) fn mended(&mut self, group: GroupId, fault: Fault) {
+        if let Some(slot) = self.slots.get_mut(group.0) {
+            slot.faults.remove(&fault);
+        }
+    }
+
+    /// The groups that another node should rather have.
+    pub(super) fn faulty(&self) -> Groups {
+        self.iter().filter(|(_, s)| !s.faults.is_empty()).map(|(g, _)| g).collect()
     }
 
     /// Releases every group; one of which nothing is known is stopped as well, as the original does.
@@ -171,6 +194,7 @@ impl Slots {
                     slot.claimed = false;
                     slot.on_loan = false;
                     slot.want = Verb::Stop;
+                    slot.faults.clear();
                     slot.not_before = Some(cx.after(START_AGAIN));
                     let lately = slot.failed.replace(cx.mono()).is_some_and(|at| cx.mono() - at < LATELY);
                     let wait = if lately { START_AGAIN } else { PASS_ON };
@@ -212,6 +236,11 @@ impl Slot {
             Verb::Stop => self.run != Run::Running,
         };
         so && self.action.is_none()
+    }
+
+    /// Why another node should rather have it.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.faults.values().next().map(String::as_str)
     }
 
     /// What is under way.

@@ -318,6 +318,7 @@ impl Takeover {
             // `settle` asks for it again.
             Timer::StartFailed(_) if self.legacy_mode(cx) => {}
             Timer::StartFailed(group) => self.pass_on(cx, members, group),
+            Timer::Faulty => self.faulty_go(cx, members),
             Timer::StopAgain(group) => self.slots.stop_again(group),
             Timer::AskLegacy => self.ask_legacy_again(cx),
             Timer::Partition if !self.is_leaving() => self.leave(cx, After::Restart),
@@ -366,6 +367,7 @@ impl Takeover {
                         self.finish_start(cx, members);
                         self.adopt(cx, members);
                         self.resolve_doubles(cx, members);
+                        self.give_faulty_away(cx, members);
                         self.fail_back(cx, members);
                         self.tell_mach_down(cx);
                     }
@@ -498,6 +500,7 @@ impl Takeover {
             Timer::StartingAgain,
             Timer::Standby,
             Timer::Failback,
+            Timer::Faulty,
             Timer::Ownership,
             Timer::Partition,
             Timer::AskLegacy,

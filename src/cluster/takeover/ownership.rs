@@ -223,10 +223,8 @@ impl Takeover {
 
     /// Asks the next stable node to take the groups, if the handshake is possible now.
     pub(super) fn try_ask(&mut self, cx: &mut Cx<'_>, members: &Members, set: Set, groups: Groups) {
-        let after_me = (members.me + 1..members.peers.len()).chain(0..members.me);
-        let stable = |n: &usize| self.takes_part(members, *n) && self.others.get(*n).is_some_and(|o| o.stable && o.reported);
-        let with = after_me.clone().find(stable).or_else(|| after_me.clone().find(|n| self.takes_part(members, *n)));
-        match with {
+        let anybody = || after_me(members).find(|n| self.takes_part(members, *n));
+        match self.taker(members).or_else(anybody) {
             Some(with) => {
                 if self.may_ask(cx, members, with) {
                     self.ask(cx, members, with, set, groups);
@@ -234,6 +232,12 @@ impl Takeover {
             }
             None => cx.voice.warn(flux(&cx.settings.me, "Other side is in flux.")),
         }
+    }
+
+    /// The next node that could take something now.
+    pub(super) fn taker(&self, members: &Members) -> Option<usize> {
+        let stable = |n: &usize| self.takes_part(members, *n) && self.others.get(*n).is_some_and(|o| o.stable && o.reported);
+        after_me(members).find(stable)
     }
 
     fn may_ask(&self, cx: &mut Cx<'_>, members: &Members, with: usize) -> bool {
@@ -278,6 +282,11 @@ impl Takeover {
         let of_node = |g: GroupId| cx.settings.groups.get(g.0).is_some_and(|s| s.node == node);
         self.slots.iter().filter(|(g, s)| s.claimed && s.on_loan && of_node(*g)).map(|(g, _)| g).collect()
     }
+}
+
+/// The other nodes in turn.
+fn after_me(members: &Members) -> impl Iterator<Item = usize> {
+    (members.me + 1..members.peers.len()).chain(0..members.me)
 }
 
 fn flux(me: &str, why: &str) -> String {

@@ -106,7 +106,9 @@ impl Takeover {
                 cx.voice.info(format!("standby: acquire [{}] resources from {}", set.word(), cx.settings.me));
                 self.hollow = self.hollow.without(asked.set);
                 for group in asked.groups.clone() {
-                    self.slots.release(cx, group, format!("given to {}: standby", members.name(from)));
+                    let why = self.slots.get(group).and_then(|s| s.fault()).unwrap_or("standby");
+                    let reason = format!("given to {}: {why}", members.name(from));
+                    self.slots.release(cx, group, reason);
                 }
                 self.standby = Standby::Releasing(asked);
                 cx.timers.set(Timer::Standby, cx.after(SCRIPTS));

@@ -114,33 +114,70 @@ fn failed_start(lab: &mut Lab, products: [Product; 2]) -> Result<(), Failure> {
     pair.one_owner_at_a_time()
 }
 
+/// A resource whose status tells that it was asked, and hangs when told so.
+const WATCHED: &str = r#"#!/bin/sh
+case $2 in
+start) : >"/run/watched.$1"; echo start >>"/var/log/watched.$1" ;;
+stop) rm -f "/run/watched.$1" "/run/hang.$1"; echo stop >>"/var/log/watched.$1" ;;
+status)
+    if [ -e "/run/hang.$1" ]; then echo hangs >>"/var/log/watched.$1"; sleep 1000; fi
+    if [ -e "/run/watched.$1" ]; then echo seen >>"/var/log/watched.$1"; echo running; else echo stopped; exit 3; fi ;;
+esac
+"#;
+
+/// How often a watched resource's log has this line.
+fn times(host: &Host, resource: &str, line: &str) -> usize {
+    let log = host.read_file(&format!("/var/log/watched.{resource}")).unwrap_or_default();
+    log.lines().filter(|l| *l == line).count()
+}
+
 fn monitored(lab: &mut Lab) -> Result<(), Failure> {
     let pair = Pair::build(lab, &Setup::default())?;
+    let alpha = pair.alpha;
     for host in pair.both() {
-        configure(host, "#lvs-ha: monitor 1s 3\n")?;
+        configure(host, "#lvs-ha: monitor 500ms 3\n")?;
+        host.write_file_mode("/etc/ha.d/resource.d/watched", WATCHED, 0o755)?;
     }
+    groups(
+        &pair,
+        &format!(
+            "alpha IPaddr2::{VIP_A}/24/eth0 watched::a watched::b recorder::ra\nalpha watched::c\n\
+             beta IPaddr2::{VIP_B}/24/eth0 recorder::rb\n"
+        ),
+    )?;
     pair.start()?;
-    succeeds(pair.alpha, "test -e /run/recorder.ra")?;
-    std::thread::sleep(Duration::from_secs(3));
-    // An address that somebody has removed comes back, and nothing else is touched for it.
-    pair.alpha.run(&format!("ip addr del {VIP_A}/24 dev eth0"))?.ok()?;
-    wait_for("the address again", PATIENCE, || Ok(if pair.alpha.has_address(VIP_A) { Ok(()) } else { Err("away".to_owned()) }))?;
-    ensure!(record(pair.alpha).matches("ra start").count() == 1, "{}", record(pair.alpha));
-    for starts in [2, 3] {
-        pair.alpha.run("rm /run/recorder.ra")?.ok()?;
-        wait_for("a restart in place", PATIENCE, || {
-            let seen = record(pair.alpha);
-            std::thread::sleep(Duration::from_millis(100));
-            Ok(if seen.matches("ra start").count() == starts { Ok(()) } else { Err(seen) })
-        })?;
-        succeeds(pair.alpha, "test -e /run/recorder.ra")?;
+    for resource in ["a", "b", "c"] {
+        written(alpha, &format!("/var/log/watched.{resource}"), "start\nseen\n")?;
     }
+    // A status that hangs holds up no other group.
+    alpha.run(": >/run/hang.c")?.ok()?;
+    written(alpha, "/var/log/watched.c", "hangs\n")?;
+    // An address that somebody has removed comes back, and nothing else is touched for it.
+    alpha.run(&format!("ip addr del {VIP_A}/24 dev eth0"))?.ok()?;
+    wait_for("the address again", PATIENCE, || Ok(if alpha.has_address(VIP_A) { Ok(()) } else { Err("away".to_owned()) }))?;
+    ensure!(times(alpha, "a", "start") == 1 && record(alpha).matches("ra start").count() == 1, "{}", record(alpha));
+    // A resource comes back with what stands behind it, and not with what stands before.
+    for starts in [2, 3] {
+        alpha.run("rm /run/watched.b")?.ok()?;
+        wait_for("a restart in place", PATIENCE, || {
+            std::thread::sleep(Duration::from_millis(100));
+            let seen = (times(alpha, "b", "start"), record(alpha).matches("ra start").count());
+            Ok(if seen == (starts, starts) { Ok(()) } else { Err(format!("{seen:?}")) })
+        })?;
+        succeeds(alpha, "test -e /run/watched.b && test -e /run/recorder.ra")?;
+    }
+    ensure!(times(alpha, "a", "start") == 1, "what stands before was started again");
     pair.owned("alpha", "beta")?;
-    pair.alpha.run("rm /run/recorder.ra")?.ok()?;
-    pair.owned("beta", "beta")?;
-    let why = log_lines(pair.alpha, "is to move to another node: recorder::ra does not run any more")?;
+    alpha.run("rm /run/watched.b")?.ok()?;
+    succeeds(pair.beta, "test -e /run/watched.b && test -e /run/recorder.ra")?;
+    ensure!(!alpha.has_address(VIP_A), "two owners");
+    let why = log_lines(alpha, "is to move to another node: watched::b does not run any more")?;
     ensure!(why.len() == 1, "{why:?}");
-    Ok(())
+    // The hanging status is not waited for when its group is to move.
+    let said = ask(alpha, "hb_standby --wait all")?;
+    ensure!(said.out.contains("beta: watched::c\n"), "{said:?}");
+    ensure!(alpha.run("ps -e -o args= | grep -q '^sleep 100[0]'")?.code != 0, "the hanging status was left behind");
+    pair.one_owner_at_a_time()
 }
 
 fn carrier(lab: &mut Lab) -> Result<(), Failure> {
@@ -151,7 +188,8 @@ fn carrier(lab: &mut Lab) -> Result<(), Failure> {
     groups(
         &pair,
         &format!(
-            "alpha IPaddr2::{VIP_A}/24/eth0 IPaddr2::10.8.0.101/24/front recorder::ra\nbeta IPaddr2::{VIP_B}/24/eth0 recorder::rb\n"
+            "alpha IPaddr2::{VIP_A}/24/eth0 IPaddr2::10.8.0.101/24/front recorder::ra\nalpha IPaddr2::10.8.0.103/24/front\n\
+             beta IPaddr2::{VIP_B}/24/eth0 recorder::rb\n"
         ),
     )?;
     pair.start()?;
@@ -159,9 +197,12 @@ fn carrier(lab: &mut Lab) -> Result<(), Failure> {
     std::thread::sleep(Duration::from_secs(2));
     pair.alpha.run("ip link set switch down")?.ok()?;
     pair.owned("beta", "beta")?;
-    succeeds(pair.beta, "ip addr show dev front | grep -q 10.8.0.101/24")?;
-    let why = log_lines(pair.alpha, "front has lost its carrier")?;
-    ensure!(!why.is_empty(), "no reason in the log");
+    let there = "ip addr show dev front | grep -q 10.8.0.101/24 && ip addr show dev front | grep -q 10.8.0.103/24";
+    succeeds(pair.beta, there)?;
+    for vip in ["10.9.0.101", "10.8.0.103"] {
+        let why = log_lines(pair.alpha, &format!("{vip}/24/"))?;
+        ensure!(why.iter().any(|l| l.ends_with("released: given to beta: front has lost its carrier")), "{why:#?}");
+    }
     pair.one_owner_at_a_time()
 }
 
