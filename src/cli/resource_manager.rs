@@ -46,7 +46,7 @@ pub(super) fn run(argv: &[OsString]) -> ExitCode {
             print(&format!("{}\n", group_status(runner, group()).await));
             ExitCode::SUCCESS
         }),
-        "verifyallidle" => with_runner(&me, async |runner| verify_all_idle(runner, &groups).await),
+        "verifyallidle" => with_runner(&me, async |runner| verify_all_idle(runner, &groups, word(0)).await),
         // A group that is not in the file is no error, as in the original.
         verb @ ("takegroup" | "givegroup") => group().map_or(ExitCode::SUCCESS, |group| {
             let verb = if verb == "takegroup" { Verb::Start } else { Verb::Stop };
@@ -99,12 +99,14 @@ async fn group_status(runner: &Runner, group: Option<&Group>) -> &'static str {
     }
 }
 
-async fn verify_all_idle(runner: &Runner, groups: &[Group]) -> ExitCode {
+async fn verify_all_idle(runner: &Runner, groups: &[Group], name: &str) -> ExitCode {
     let mut active = 0;
     for key in groups.iter().filter_map(|g| g.resources.first()) {
         if runner.status(key).await {
             eprintln!("CRITICAL: Resource {} is active, and should not be!", key.word);
             eprintln!("CRITICAL: Non-idle resources can affect data integrity!");
+            eprintln!("info: If you don't know what this means, then get help!");
+            eprintln!("info: Read the docs and/or the source to {name} for more details.");
             active += 1;
         }
     }

@@ -328,6 +328,8 @@ pub struct Local {
     pub monitor: Option<Monitor>,
     /// `#lvs-ha: carrier on|off`: a group moves when the interface of its address loses the carrier.
     pub carrier: bool,
+    /// `#lvs-ha: reboot on|off`: the machine is restarted when a resource runs on after its stop has failed to the end.
+    pub reboot: bool,
     /// `#lvs-ha: notify PROGRAM`: run at each transition.
     pub notify: Vec<String>,
     /// `stonith` and `stonith_host` lines for devices of this node.
@@ -338,7 +340,7 @@ impl Default for Local {
     /// As a file without any of these lines says.
     fn default() -> Self {
         let (respawn, notify, stonith) = (Vec::new(), Vec::new(), Vec::new());
-        Self { respawn, ipfail: false, monitor: Some(Monitor::default()), carrier: true, notify, stonith }
+        Self { respawn, ipfail: false, monitor: Some(Monitor::default()), carrier: true, reboot: true, notify, stonith }
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use lvs_ha::cluster::Node;
-use lvs_ha::cluster::io::{ActionId, Command, Fault, GroupId, Identity, Input, Level, LinkId, Mono, Now, Outcome, Output, Set, Verb};
+use lvs_ha::cluster::io::{
+    ActionId, Command, Fault, GroupId, Identity, Input, Level, LinkId, Mono, Now, Outcome, Output, Set, Verb,
+};
 use lvs_ha::cluster::wire;
 use lvs_ha::config::settings::{
     Failback, GenerationFrom, Group, Key, Keys, Local, LogTargets, Medium, Method, MsgFmt, Resource, Settings,

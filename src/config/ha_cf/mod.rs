@@ -86,6 +86,8 @@ pub struct File {
     pub monitor: Option<Option<Monitor>>,
     /// `#lvs-ha: carrier on|off`.
     pub carrier: Option<Spanned<bool>>,
+    /// `#lvs-ha: reboot on|off`.
+    pub reboot: Option<Spanned<bool>>,
     /// `#lvs-ha: notify PROGRAM`, each.
     pub notify: Vec<Spanned<String>>,
     /// `#lvs-ha: unfenced on|off`: go on where a fencing device cannot be used.
@@ -250,7 +252,7 @@ impl Reader<'_> {
     fn own(&mut self, line: &Line<'_>) {
         let values = line.values();
         let name = line.name.value.as_str();
-        let known = ["builtin", "carrier", "extensions", "monitor", "notify", "unfenced"];
+        let known = ["builtin", "carrier", "extensions", "monitor", "notify", "reboot", "unfenced"];
         let Some(word) = values.first().filter(|_| known.contains(&name)) else {
             if known.contains(&name) {
                 return self.no_value(line);
@@ -268,6 +270,7 @@ impl Reader<'_> {
                         "builtin" => &mut self.file.builtin,
                         "carrier" => &mut self.file.carrier,
                         "extensions" => &mut self.file.extensions,
+                        "reboot" => &mut self.file.reboot,
                         _ => &mut self.file.unfenced,
                     };
                     *target = Some(Spanned::new(on, word.span));

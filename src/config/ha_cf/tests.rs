@@ -290,6 +290,7 @@ fn nodes_links_and_programs_are_kept_in_order() {
 fn our_own_lines_are_comments_to_the_original() {
     assert_eq!(clean("  #lvs-ha: builtin off").builtin.map(|b| b.value), Some(false));
     assert_eq!(clean("# lvs-ha: builtin off").builtin, None);
+    assert_eq!(clean("#lvs-ha: reboot off").reboot.map(|r| r.value), Some(false));
     let monitor =
         |text: &str| clean(&format!("#lvs-ha: monitor {text}")).monitor.map(|m| m.map(|m| (m.every.as_millis(), m.moves_at)));
     assert_eq!(monitor("off"), Some(None));

@@ -79,14 +79,7 @@ impl Client {
                 }
                 Next::Reboot => {
                     self.log.write(Level::Crit, &format!("Rebooting system.  Reason: {command}"));
-                    let log = self.log.clone();
-                    let _ = tokio::task::spawn_blocking(move || {
-                        let _ = log.flush(Duration::from_secs(1));
-                        // Returns only if it could not be done.
-                        let Err(e) = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
-                        log.write(Level::Crit, &format!("Cannot restart the machine: {e}"));
-                    })
-                    .await;
+                    super::reboot::at_once(&self.log).await;
                     return;
                 }
                 Next::Again(pause) => {

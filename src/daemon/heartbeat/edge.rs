@@ -13,10 +13,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::core::{ToCore, ToEdge};
 use super::hooks::{self, Hooks};
 use super::report::{Events, snapshot};
-use super::{Paths, clients, next_identity};
+use super::{Paths, clients, next_identity, reboot};
 use crate::agents::builtin::vip::Vips;
 use crate::agents::haresources::{Runner, addresses};
-use crate::cluster::io::{Command, Event, Input, Level, Mono, Subject, View};
+use crate::cluster::io::{Command, Event, Input, Level, Mono, Outcome, Subject, Verb, View};
 use crate::config::load::System;
 use crate::config::load::cluster::{load, node_name};
 use crate::config::report::{Part, parts};
@@ -80,8 +80,12 @@ impl Edge {
                     tokio::spawn(async move {
                         let outcome = match edge.settings.groups.get(group.0) {
                             Some(group) => edge.runner.run(group, verb).await,
-                            None => crate::cluster::io::Outcome::Failed(format!("no resource group {}", group.0)),
+                            None => Outcome::Failed(format!("no resource group {}", group.0)),
                         };
+                        if let (Verb::Stop, Outcome::Failed(_), true) = (verb, &outcome, edge.settings.local.reboot) {
+                            edge.log.write(Level::Crit, "Resource STOP failure. Reboot required!");
+                            reboot::at_once(&edge.log).await;
+                        }
                         edge.tell_core(ToCore::Input(Input::ActionDone { id, outcome })).await;
                     });
                 }
@@ -209,6 +213,8 @@ impl Edge {
     async fn learn(self: Arc<Self>, sources: Arc<std::sync::Mutex<BTreeSet<Ipv4Addr>>>) {
         let mut tick = interval(LEARN);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A node says that it holds a group before it has found out whether a stranger has its address: a look later it is true.
+        let mut owners: Vec<Option<String>> = Vec::new();
         loop {
             tick.tick().await;
             let mut known = sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
@@ -220,8 +226,12 @@ impl Edge {
                 self.vips.learn(ip, &ip.to_string()).await;
             }
             let Some((view, _)) = self.view().await else { return };
-            for (group, state) in self.settings.groups.iter().zip(&view.groups) {
+            let before = std::mem::replace(&mut owners, view.groups.iter().map(|g| g.owner.clone()).collect());
+            for ((group, state), before) in self.settings.groups.iter().zip(&view.groups).zip(before) {
                 let Some(owner) = state.owner.as_ref().filter(|o| **o != self.settings.me) else { continue };
+                if before.as_ref() != Some(owner) {
+                    continue;
+                }
                 let alive = view.nodes.iter().any(|n| n.name == *owner && n.status == "active");
                 for ip in addresses(&group.resources).into_iter().filter(|_| alive && state.moving.is_none()) {
                     if let IpAddr::V4(ip) = ip {

@@ -6,6 +6,7 @@ mod core;
 mod edge;
 mod fence;
 mod hooks;
+mod reboot;
 mod report;
 mod watch;
 

@@ -1,17 +1,30 @@
 //! heartbeat on hosts: the tutorials' pairs, pairs of ours, pairs with a real Heartbeat, crashes, local programs, bad input.
 
 mod bad_input;
+mod beside;
 mod clients;
 mod crash;
 mod lifecycle;
 mod mixed;
 mod pair;
 mod resources;
+mod stuck;
 mod tutorials;
 
 use crate::runner::Case;
 
 /// The longest first: they run side by side with the others.
 pub fn cases() -> Vec<Case> {
-    [tutorials::CASES, crash::CASES, mixed::CASES, lifecycle::CASES, clients::CASES, resources::CASES, bad_input::CASES].concat()
+    [
+        tutorials::CASES,
+        crash::CASES,
+        mixed::CASES,
+        lifecycle::CASES,
+        clients::CASES,
+        resources::CASES,
+        stuck::CASES,
+        beside::CASES,
+        bad_input::CASES,
+    ]
+    .concat()
 }

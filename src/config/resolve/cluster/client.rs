@@ -27,6 +27,7 @@ impl Resolver<'_> {
         }
         local.monitor = cf.monitor.unwrap_or(local.monitor);
         local.carrier = cf.carrier.as_ref().is_none_or(|c| c.value);
+        local.reboot = cf.reboot.as_ref().is_none_or(|r| r.value);
         for program in &cf.notify {
             if !self.lookup.executable(&program.value) {
                 self.error(program.span, format!("The program to notify [{}] is not executable", program.value));

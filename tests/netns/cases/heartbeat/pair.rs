@@ -61,6 +61,7 @@ pub struct Pair<'a> {
     pub alpha: &'a Host,
     /// 10.9.0.2; its group is [`VIP_B`] and the recorder `rb`.
     pub beta: &'a Host,
+    lab: &'a Lab,
     /// Who lost power, and when.
     lost: RefCell<Vec<(f64, String)>>,
 }
@@ -72,7 +73,8 @@ impl<'a> Pair<'a> {
             Machine::new("alpha", "10.9.0.1/24").product(setup.products[0]),
             Machine::new("beta", "10.9.0.2/24").product(setup.products[1]),
         ])?;
-        let pair = Self { alpha: lab.host("alpha")?, beta: lab.host("beta")?, lost: RefCell::default() };
+        let lab: &'a Lab = lab;
+        let pair = Self { alpha: lab.host("alpha")?, beta: lab.host("beta")?, lab, lost: RefCell::default() };
         for (host, medium) in pair.both().into_iter().zip(setup.media) {
             let deadtime = setup.deadtime;
             host.write_file(
@@ -90,6 +92,11 @@ impl<'a> Pair<'a> {
             host.write_file_mode("/etc/ha.d/resource.d/recorder", RECORDER, 0o755)?;
         }
         Ok(pair)
+    }
+
+    /// A host of the same lab beside the two.
+    pub fn other(&self, name: &str) -> Result<&'a Host, Failure> {
+        self.lab.host(name)
     }
 
     /// Alpha and beta.

@@ -28,7 +28,7 @@ fn record(host: &Host) -> String {
     host.read_file("/var/log/rsc.log").unwrap_or_default()
 }
 
-fn groups(pair: &Pair<'_>, text: &str) -> Result<(), Failure> {
+pub(super) fn groups(pair: &Pair<'_>, text: &str) -> Result<(), Failure> {
     for host in pair.both() {
         host.write_file("/etc/ha.d/haresources", text)?;
     }
@@ -36,7 +36,7 @@ fn groups(pair: &Pair<'_>, text: &str) -> Result<(), Failure> {
 }
 
 /// Waits until a command of the host succeeds.
-fn succeeds(host: &Host, command: &str) -> Result<(), Failure> {
+pub(super) fn succeeds(host: &Host, command: &str) -> Result<(), Failure> {
     wait_for(&format!("`{command}` on {}", host.name()), PATIENCE, || {
         let seen = host.run(command)?;
         if seen.code == 0 {
