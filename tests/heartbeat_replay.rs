@@ -563,3 +563,32 @@ fn legacy_stop_and_standby() {
     stage.expect(&[]);
     assert_eq!(stage.node.view().held, Set::Local);
 }
+
+/// Legacy mode: a real node that hears an acknowledgement before any status believes itself alone and takes its group
+/// without asking. So a status is the first that a new run hears; and who takes a group all the same gets it.
+#[test]
+fn legacy_group_taken_without_asking() {
+    let recording = Recording::load("legacy_crash_A");
+    let mut stage = Stage::pair_at_rest_with("beta", &recording, Failback::Legacy);
+    stage.play(&recording);
+    stage.run(4 * SECOND);
+    stage.said.clear();
+    for seq in 1..=10 {
+        // One of these is acknowledged.
+        (stage.generation, stage.seq) = (stage.generation + 1, seq);
+        let bytes = stage.sign(stage.status("init"), seq);
+        stage.node.handle(moment(stage.now), Input::Packet { link: LinkId(0), bytes });
+        let first = std::iter::from_fn(|| stage.node.poll_output()).find_map(|o| match o {
+            Output::Send(bytes) => Some(decode(&bytes).unwrap().message.kind().to_owned()),
+            _ => None,
+        });
+        assert_eq!(first.as_deref(), Some("status"), "number {seq}");
+    }
+    stage.hear(stage.status("active"));
+    let answer = Message::new("ip-request-resp").with("dest", "alpha").with("ipaddr", address_of("alpha"));
+    stage.hear(answer.with("weown", "yes").with("ok", "OK"));
+    stage.run(2 * SCRIPT);
+    stage.said.retain(|(_, line)| !line.starts_with("NS_rexmit"));
+    stage.expect(&["stop group 0"]);
+    assert_eq!(stage.node.view().held, Set::Local);
+}

@@ -240,6 +240,13 @@ impl Members {
         self.watch_history(cx);
     }
 
+    /// Somebody has just started: the status now, not at the next keepalive.
+    pub(super) fn greet(&self, cx: &mut Cx<'_>) {
+        if self.start == Start::Active {
+            self.say_status(cx, Status::Active);
+        }
+    }
+
     /// The announced dead time falls to the real one.
     pub(super) fn settle_dead_time(&mut self, cx: &mut Cx<'_>) {
         self.settled = true;

@@ -134,7 +134,9 @@ impl Reception {
             members.status(cx, from, seq, ts, &message);
             return None;
         }
-        for_me.then_some(Heard { from, seq, message })
+        // A node without `ip-request` takes a group by answering itself: that concerns whoever has it.
+        let takes = t == "ip-request-resp" && message.text("dest") == message.text("src");
+        (for_me || takes).then_some(Heard { from, seq, message })
     }
 
     /// A new generation: the node's earlier messages and acknowledgements mean nothing any more.
@@ -151,6 +153,9 @@ impl Reception {
         peer.forget_status();
         cx.timers.clear_if(|t| matches!(t, Timer::Rexmit(n, _) if n == from));
         members.changes.push(Change::Restarted(from));
+        // A node takes nobody to be there whose status it has not heard, and would start what runs here. It must hear that
+        // before anything else, be it an acknowledgement.
+        members.greet(cx);
     }
 
     /// Takes the sequence number; false: seen already.

@@ -70,13 +70,17 @@ pub struct Running {
 }
 
 impl Running {
+    /// What it has said so far.
+    pub fn text(&self) -> anyhow::Result<String> {
+        // The command writes through the same open file: its place in it must not be moved.
+        let text = fs::read(format!("/proc/self/fd/{}", self.output.as_raw_fd()))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// Waits until it has said `word`.
     pub fn said(&self, word: &str) -> anyhow::Result<()> {
-        let output = &self.output;
         wait_for(word, Duration::from_secs(60), || {
-            // The command writes through the same open file: its place in it must not be moved.
-            let text = fs::read(format!("/proc/self/fd/{}", output.as_raw_fd()))?;
-            let text = String::from_utf8_lossy(&text).into_owned();
+            let text = self.text()?;
             Ok(if text.contains(word) { Ok(()) } else { Err(text) })
         })
     }

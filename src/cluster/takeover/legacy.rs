@@ -109,6 +109,9 @@ impl Takeover {
         match (message.kind(), group) {
             ("ip-request", Some(group)) => self.requested(cx, members, heard.from, group),
             ("ip-request", None) => say_answer(cx, members.name(heard.from), key, false),
+            ("ip-request-resp", Some(group)) if message.text("dest") == Some(members.name(heard.from)) => {
+                self.taken(cx, members, heard.from, group);
+            }
             ("ip-request-resp", Some(group)) if message.text("ok") == Some("OK") => {
                 if let Some(answered) = self.legacy.asked.get_mut(&group) {
                     answered.insert(heard.from);
@@ -149,6 +152,18 @@ impl Takeover {
             owed.2 |= claimed;
         } else {
             self.legacy.owed.push((from, group, claimed));
+        }
+    }
+
+    /// Another node starts the group without having asked, as the original does that believes itself alone. It will not stop
+    /// for anybody: one owner is better than two.
+    fn taken(&mut self, cx: &mut Cx<'_>, members: &Members, from: usize, group: GroupId) {
+        self.legacy.asked.remove(&group);
+        if self.slots.get(group).is_some_and(|s| s.claimed) {
+            self.slots.release(cx, group, format!("taken by {} without asking", members.name(from)));
+        }
+        if let Some(other) = self.others.get_mut(from) {
+            other.held.insert(group);
         }
     }
 

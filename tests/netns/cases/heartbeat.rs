@@ -8,6 +8,7 @@ mod lifecycle;
 mod mixed;
 mod pair;
 mod resources;
+mod sequences;
 mod stuck;
 mod tutorials;
 
@@ -17,6 +18,7 @@ use crate::runner::Case;
 pub fn cases() -> Vec<Case> {
     [
         tutorials::CASES,
+        sequences::CASES,
         crash::CASES,
         mixed::CASES,
         lifecycle::CASES,

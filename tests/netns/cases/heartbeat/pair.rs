@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use crate::host::{Host, Output};
 use crate::lab::{Lab, wait_for};
 use crate::runner::Failure;
-use crate::table::{Machine, Product};
+use crate::table::{Machine, Product, Role};
 
 /// How long a change of state may take on a busy machine. Heartbeat's own pauses are up to half a minute.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -42,6 +42,16 @@ pub struct Setup {
     pub auth: &'static str,
     /// In seconds.
     pub deadtime: u8,
+    /// In seconds.
+    pub initdead: u8,
+    /// In milliseconds.
+    pub keepalive: u16,
+    /// `auto_failback`.
+    pub failback: &'static str,
+    /// More lines of ha.cf.
+    pub more: &'static str,
+    /// Whether there are hosts `client` and `witness` beside the pair.
+    pub neighbours: bool,
 }
 
 impl Default for Setup {
@@ -51,6 +61,11 @@ impl Default for Setup {
             media: ["ucast eth0 10.9.0.2", "ucast eth0 10.9.0.1"],
             auth: "sha1 a secret",
             deadtime: 3,
+            initdead: 30,
+            keepalive: 200,
+            failback: "on",
+            more: "",
+            neighbours: false,
         }
     }
 }
@@ -64,24 +79,40 @@ pub struct Pair<'a> {
     lab: &'a Lab,
     /// Who lost power, and when.
     lost: RefCell<Vec<(f64, String)>>,
+    legacy: bool,
 }
 
 impl<'a> Pair<'a> {
     /// Starts the hosts and writes their files. Heartbeat is not started.
     pub fn build(lab: &'a mut Lab, setup: &Setup) -> Result<Self, Failure> {
-        lab.start(&[
+        let mut machines = vec![
             Machine::new("alpha", "10.9.0.1/24").product(setup.products[0]),
             Machine::new("beta", "10.9.0.2/24").product(setup.products[1]),
-        ])?;
+        ];
+        if setup.media[0].contains("eth1") {
+            machines = (1..).zip(machines).map(|(n, m)| m.interface("eth1", "beat", &format!("10.10.0.{n}/24"))).collect();
+        }
+        if setup.neighbours {
+            machines.push(Machine::new("client", "10.9.0.3/24").role(Role::Client));
+            machines.push(Machine::new("witness", "10.9.0.4/24").role(Role::Client));
+        }
+        lab.start(&machines)?;
         let lab: &'a Lab = lab;
-        let pair = Self { alpha: lab.host("alpha")?, beta: lab.host("beta")?, lab, lost: RefCell::default() };
+        let pair = Self {
+            alpha: lab.host("alpha")?,
+            beta: lab.host("beta")?,
+            lab,
+            lost: RefCell::default(),
+            legacy: setup.failback == "legacy",
+        };
         for (host, medium) in pair.both().into_iter().zip(setup.media) {
-            let deadtime = setup.deadtime;
+            let Setup { deadtime, initdead, keepalive, failback, more, .. } = setup;
             host.write_file(
                 "/etc/ha.d/ha.cf",
                 &format!(
-                    "logfile /var/log/ha-log\ndebugfile /var/log/ha-debug\nlogfacility none\nkeepalive 200ms\nwarntime 1\n\
-                     deadtime {deadtime}\ninitdead 30\nudpport 694\n{medium}\nauto_failback on\nnode alpha\nnode beta\n"
+                    "logfile /var/log/ha-log\ndebugfile /var/log/ha-debug\nlogfacility none\nkeepalive {keepalive}ms\nwarntime 1\n\
+                     deadtime {deadtime}\ninitdead {initdead}\nudpport 694\n{medium}\nauto_failback {failback}\nnode alpha\n\
+                     node beta\n{more}"
                 ),
             )?;
             host.write_file(
@@ -127,8 +158,9 @@ impl<'a> Pair<'a> {
             Ok(if seen_a == [a] && seen_b == [b] { Ok(()) } else { Err(format!("{seen_a:?} {seen_b:?}")) })
         })?;
         for host in self.both() {
-            // Not asked where heartbeat is stopped.
-            if host.has_power() && host.read_file("/run/heartbeat.pid").is_ok() {
+            // The original leaves its pid file behind, and without reports (legacy) it says `none` whatever it has.
+            let runs = host.has_power() && host.run("kill -0 $(cat /run/heartbeat.pid)")?.code == 0;
+            if runs && !(self.legacy && host.machine().product == Product::Originals) {
                 let name = host.name();
                 let wanted = match (a == name, b == name) {
                     (true, true) => "all",
@@ -139,6 +171,15 @@ impl<'a> Pair<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Waits until each node has both addresses: neither hears the other.
+    pub fn split(&self) -> Result<(), Failure> {
+        wait_for("both addresses on both nodes", PATIENCE, || {
+            let has = |h: &Host| [VIP_A, VIP_B].iter().filter(|v| h.has_address(v)).count();
+            let seen = self.both().map(has);
+            Ok(if seen == [2, 2] { Ok(()) } else { Err(format!("{seen:?}")) })
+        })
     }
 
     /// Power loss of a node.
@@ -217,6 +258,14 @@ pub fn page(from: &Host, address: &str, wanted: &str) -> Result<(), Failure> {
 pub fn log_lines(host: &Host, text: &str) -> Result<Vec<String>, Failure> {
     let log = host.run("cat /var/log/ha-log")?.out;
     Ok(log.lines().filter(|l| l.contains(text)).map(str::to_owned).collect())
+}
+
+/// Waits for a line of a host's log that contains this.
+pub fn wait_for_log(host: &Host, text: &str) -> Result<(), Failure> {
+    wait_for(&format!("{text:?} in {}'s log", host.name()), PATIENCE, || {
+        let log = host.run("tail -5 /var/log/ha-log")?.out;
+        Ok(if log_lines(host, text)?.is_empty() { Err(log) } else { Ok(()) })
+    })
 }
 
 /// Holds that the log has no error and no lost packet.
