@@ -28,7 +28,7 @@ impl Lookup for NoNames {
 
 /// The requests that a command line leads to.
 fn requests(command: &str) -> Vec<Request> {
-    let words: Vec<String> = command.split_whitespace().skip(1).map(str::to_owned).collect();
+    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
     match parse(&words, &NoNames).unwrap_or_else(|e| panic!("{command}: {e:?}")) {
         Action::Change(request) => vec![request],
         Action::List { what: Listing::Table, .. } => vec![Request::GetInfo, Request::DumpServices],

@@ -75,7 +75,8 @@ impl Default for Kernel {
 
 impl Kernel {
     fn run(&mut self, words: &[String], names: &Fixtures) -> (u8, String, String) {
-        let action = match parse(words, names) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let action = match parse(&words, names) {
             Ok(action) => action,
             Err(error) => return (error.status(), String::new(), error.text("ipvsadm")),
         };

@@ -100,7 +100,7 @@ impl UsageError {
 const TIMEOUT_MAX: i64 = 31 * 24 * 60 * 60;
 
 /// Reads the words after the program's name. No words: list the table.
-pub fn parse(words: &[String], names: &dyn Lookup) -> Result<Action, UsageError> {
+pub fn parse(words: &[&str], names: &dyn Lookup) -> Result<Action, UsageError> {
     if words.is_empty() {
         return Ok(Action::List { what: Listing::Table, style: Style::default() });
     }
@@ -165,8 +165,8 @@ enum Verb {
 }
 
 impl Verb {
-    fn of(first: &Found) -> Result<Self, UsageError> {
-        let role = |text: &str| match first.value.as_deref() {
+    fn of(first: &Found<'_>) -> Result<Self, UsageError> {
+        let role = |text: &str| match first.value {
             Some("master") => Ok(SyncRole::Master),
             Some("backup") => Ok(SyncRole::Backup),
             _ => Err(UsageError::Usage(text.to_owned())),

@@ -39,6 +39,7 @@ pub fn run(argv: &[OsString]) -> ExitCode {
     let program = words.next().unwrap_or_else(|| "ipvsadm".to_owned());
     let words: Vec<String> = words.collect();
     let names = System::default();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let action = match args::parse(&words, &names) {
         Ok(Action::Help) => return ExitCode::from(print(render::HELP)),
         Ok(Action::Version) => return ExitCode::from(print(render::VERSION)),

@@ -8,6 +8,7 @@ pub mod json;
 mod order;
 mod save;
 
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 pub use self::connections::{addresses as connection_addresses, connections, templates};
@@ -78,13 +79,22 @@ pub fn table(entries: &[ServiceEntry], info: Option<Info>, style: Style, names: 
         out.push_str(&format!("IP Virtual Server version {major}.{minor}.{patch} (size={})\n", info.table_size));
     }
     out.push_str(&title(style.columns));
+    // Large tables are shown too: one buffer for all names, and what is written goes straight into the text.
+    let mut name = String::new();
     let services = if style.sorted { order::services(entries) } else { entries.iter().collect() };
     for entry in services {
         out.push_str(&service_row(entry, style, names));
         out.push('\n');
         let dests = if style.sorted { order::dests(&entry.dests) } else { entry.dests.iter().collect() };
+        let protocol = key_protocol(&entry.service.key);
         for dest in dests {
-            out.push_str(&dest_row(dest, key_protocol(&entry.service.key), style, names));
+            name.clear();
+            endpoint(&mut name, dest.dest.key.addr, dest.dest.key.port, protocol, names);
+            if dest.dest.key.addr.is_ipv4() {
+                cut(&mut name, DEST_WIDTH);
+            }
+            // Writing into a text does not fail.
+            let _ = dest_row(&mut out, &name, dest, style);
             out.push('\n');
         }
     }
@@ -148,8 +158,12 @@ fn service_row(entry: &ServiceEntry, style: Style, names: Option<&dyn Names>) ->
     let name = match service.key {
         ServiceKey::Addr { protocol, addr, port } => {
             let protocol_name = protocol.name().to_ascii_uppercase();
-            let name = format!("{protocol_name:<4} {}", endpoint(addr, port, Some(protocol), names));
-            if addr.is_ipv4() { cut(name, SERVICE_WIDTH) } else { name }
+            let mut name = format!("{protocol_name:<4} ");
+            endpoint(&mut name, addr, port, Some(protocol), names);
+            if addr.is_ipv4() {
+                cut(&mut name, SERVICE_WIDTH);
+            }
+            name
         }
         ServiceKey::Fwmark { mark, family: Family::Inet } => format!("FWM  {}", mark_text(mark)),
         ServiceKey::Fwmark { mark, family: Family::Inet6 } => format!("FWM  {} IPv6", mark_text(mark)),
@@ -182,21 +196,19 @@ fn service_text(service: &Service) -> String {
     out
 }
 
-fn dest_row(entry: &DestEntry, protocol: Option<Protocol>, style: Style, names: Option<&dyn Names>) -> String {
+fn dest_row(out: &mut String, name: &str, entry: &DestEntry, style: Style) -> fmt::Result {
     let DestEntry { dest, active, inactive, persistent, stats } = entry;
-    let name = endpoint(dest.key.addr, dest.key.port, protocol, names);
-    let name = if dest.key.addr.is_ipv4() { cut(name, DEST_WIDTH) } else { name };
-    let start = format!("  -> {name:<DEST_WIDTH$}");
     let Dest { weight, upper, lower, .. } = dest;
+    write!(out, "  -> {name:<DEST_WIDTH$}")?;
     match style.columns {
-        Columns::Connections => format!("{start} {:<7} {weight:<6} {active:<10} {inactive:<10}", method(dest.forward)),
+        Columns::Connections => write!(out, " {:<7} {weight:<6} {active:<10} {inactive:<10}", method(dest.forward)),
         Columns::Tunnel => {
             let tunnel = tunnel_text(dest);
-            format!("{start} {:<7} {tunnel:<13} {weight:<6} {active:<10} {inactive:<10}", method(dest.forward))
+            write!(out, " {:<7} {tunnel:<13} {weight:<6} {active:<10} {inactive:<10}", method(dest.forward))
         }
-        Columns::Stats | Columns::Rate => format!("{start}{}", numbers(stats, style)),
-        Columns::Thresholds => format!("{start} {upper:<10} {lower:<10} {active:<10} {inactive:<10}"),
-        Columns::PersistentConn => format!("{start} {weight:<9} {persistent:<11} {active:<10} {inactive:<10}"),
+        Columns::Stats | Columns::Rate => out.write_str(&numbers(stats, style)),
+        Columns::Thresholds => write!(out, " {upper:<10} {lower:<10} {active:<10} {inactive:<10}"),
+        Columns::PersistentConn => write!(out, " {weight:<9} {persistent:<11} {active:<10} {inactive:<10}"),
     }
 }
 
@@ -249,12 +261,21 @@ fn tunnel_text(dest: &Dest) -> String {
     }
 }
 
-/// `10.0.0.1:80`, `[fd00::1]:80`, or with names `web1:http`, `[web1]:http`.
-fn endpoint(addr: IpAddr, port: u16, protocol: Option<Protocol>, names: Option<&dyn Names>) -> String {
-    let host = names.and_then(|n| n.host(addr)).unwrap_or_else(|| addr.to_string());
+/// Appends `10.0.0.1:80`, `[fd00::1]:80`, or with names `web1:http`, `[web1]:http`.
+fn endpoint(out: &mut String, addr: IpAddr, port: u16, protocol: Option<Protocol>, names: Option<&dyn Names>) {
+    let host = names.and_then(|n| n.host(addr));
     let service = names.zip(protocol).and_then(|(n, protocol)| n.service(port, protocol));
-    let port = service.unwrap_or_else(|| port.to_string());
-    if addr.is_ipv4() { format!("{host}:{port}") } else { format!("[{host}]:{port}") }
+    // Writing into a text does not fail.
+    let _ = match (addr.is_ipv4(), host) {
+        (true, Some(host)) => write!(out, "{host}:"),
+        (true, None) => write!(out, "{addr}:"),
+        (false, Some(host)) => write!(out, "[{host}]:"),
+        (false, None) => write!(out, "[{addr}]:"),
+    };
+    let _ = match service {
+        Some(service) => out.write_str(&service),
+        None => write!(out, "{port}"),
+    };
 }
 
 /// The protocol by which the ports of a service have names; marks have none.
@@ -307,10 +328,9 @@ pub fn addresses(entries: &[ServiceEntry]) -> std::collections::BTreeSet<IpAddr>
     services.chain(entries.iter().flat_map(|entry| entry.dests.iter().map(|d| d.dest.key.addr))).collect()
 }
 
-fn cut(text: String, width: usize) -> String {
-    match text.char_indices().nth(width) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
-        None => text,
+fn cut(text: &mut String, width: usize) {
+    if let Some((end, _)) = text.char_indices().nth(width) {
+        text.truncate(end);
     }
 }
 

@@ -16,13 +16,17 @@ use crate::ipvs::wire::Request;
 /// Most changes that are kept back.
 const BATCH: usize = 1000;
 
+/// Bytes that are read at a time.
+const INPUT: usize = 1 << 16;
+
 /// Runs the lines; the exit status.
 pub(super) fn run(program: &str, client: &mut Client, names: &System, input: impl Read) -> u8 {
-    let mut input = BufReader::new(input);
+    let mut input = BufReader::with_capacity(INPUT, input);
     let mut status = 0;
     let mut kept: Vec<Command> = Vec::new();
+    let mut line = Vec::new();
     loop {
-        let mut line = Vec::new();
+        line.clear();
         match input.read_until(b'\n', &mut line) {
             Ok(0) => return send(client, &mut kept).unwrap_or(status),
             Ok(_) => {}
@@ -33,7 +37,7 @@ pub(super) fn run(program: &str, client: &mut Client, names: &System, input: imp
             }
         }
         let line = String::from_utf8_lossy(&line);
-        let words: Vec<String> = args::saved::words(&line).map(str::to_owned).collect();
+        let words: Vec<&str> = args::saved::words(&line).collect();
         if words.is_empty() {
             continue;
         }

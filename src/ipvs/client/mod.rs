@@ -20,7 +20,7 @@ use super::model::{Command, Info, ServiceEntry, ServiceKey, SyncDaemon, Timeouts
 use super::refusal;
 use super::transport::Transport;
 use super::wire::message::{Content, messages};
-use super::wire::{DecodeError, Reply, Request, constants::FAMILY_NAME, decode, family_id, get_family};
+use super::wire::{DecodeError, Reply, Request, constants::FAMILY_NAME, decode, family_id, get_family, push_change};
 
 /// Seconds to wait for an answer.
 const ANSWER_TIMEOUT: i64 = 10;
@@ -202,8 +202,8 @@ impl<T: Transport> Client<T> {
                 Some(CommandError { index: n * BATCH + at, command, errno, text })
             }));
         }
-        for command in commands {
-            tracing::trace!(%command, "to the kernel's table");
+        if tracing::enabled!(tracing::Level::TRACE) {
+            commands.iter().for_each(|command| tracing::trace!(%command, "to the kernel's table"));
         }
         tracing::debug!(done = report.done, refused = report.failed.len(), "the kernel's table was changed");
         Ok(report)
@@ -382,7 +382,7 @@ impl<T: Transport> Client<T> {
         let mut datagram = Vec::new();
         for (n, command) in commands.iter().enumerate() {
             self.sequence = self.sequence.wrapping_add(1);
-            Request::Change(command.clone()).push(&mut datagram, self.family, self.sequence, n + 1 == commands.len());
+            push_change(command, &mut datagram, self.family, self.sequence, n + 1 == commands.len());
         }
         let mut refused = Vec::new();
         if commands.is_empty() {

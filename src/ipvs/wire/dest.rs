@@ -42,7 +42,7 @@ pub(super) fn decode(nest: Attrs<'_>) -> Result<DestEntry, DecodeError> {
         lower: raw.lower,
         tunnel: raw.tunnel,
     };
-    let stats = raw.stats64.or(raw.stats).unwrap_or_default();
+    let stats = raw.stats64.or(raw.stats).map_or(Ok(Stats::default()), |attr| stats::decode(attr.nest()))?;
     Ok(DestEntry { dest, active: raw.active, inactive: raw.inactive, persistent: raw.persistent, stats })
 }
 
@@ -80,8 +80,8 @@ struct Raw<'a> {
     inactive: u32,
     persistent: u32,
     tunnel: Tunnel,
-    stats: Option<Stats>,
-    stats64: Option<Stats>,
+    stats: Option<Attr<'a>>,
+    stats64: Option<Attr<'a>>,
 }
 
 impl<'a> Raw<'a> {
@@ -100,8 +100,8 @@ impl<'a> Raw<'a> {
             dest::TUN_TYPE => self.tunnel.kind = attr.u8("tunnel type")?,
             dest::TUN_PORT => self.tunnel.port = attr.be16("tunnel port")?,
             dest::TUN_FLAGS => self.tunnel.flags = attr.u16("tunnel flags")?,
-            dest::STATS => self.stats = Some(stats::decode(attr.nest())?),
-            dest::STATS64 => self.stats64 = Some(stats::decode(attr.nest())?),
+            dest::STATS => self.stats = Some(attr),
+            dest::STATS64 => self.stats64 = Some(attr),
             _ => {}
         }
         Ok(())

@@ -15,7 +15,7 @@ mod stats;
 mod sync;
 
 pub use reply::{Reply, decode, family_id};
-pub use request::{Request, get_family};
+pub use request::{Request, get_family, push_change};
 
 /// What is wrong with an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -44,12 +44,7 @@ impl Request {
     #[must_use]
     pub fn command(&self) -> u8 {
         match self {
-            Self::Change(Command::AddService(_)) => cmd::NEW_SERVICE,
-            Self::Change(Command::EditService(_)) => cmd::SET_SERVICE,
-            Self::Change(Command::DeleteService(_)) => cmd::DEL_SERVICE,
-            Self::Change(Command::AddDest(..)) => cmd::NEW_DEST,
-            Self::Change(Command::EditDest(..)) => cmd::SET_DEST,
-            Self::Change(Command::DeleteDest(..)) => cmd::DEL_DEST,
+            Self::Change(command) => change_number(command),
             Self::GetService(_) | Self::DumpServices => cmd::GET_SERVICE,
             Self::DumpDests(_) => cmd::GET_DEST,
             Self::Zero(_) => cmd::ZERO,
@@ -71,22 +66,13 @@ impl Request {
 
     /// Appends the request to a datagram. A refusal is always answered; a success only with `ack`.
     pub fn push(&self, out: &mut Vec<u8>, family: u16, sequence: u32, ack: bool) {
-        let flags = if self.is_dump() { nlmsg::F_DUMP } else { 0 } | if ack { nlmsg::F_ACK } else { 0 } | nlmsg::F_REQUEST;
-        let head = Head { family, flags, sequence, command: self.command(), version: FAMILY_VERSION };
-        push(out, head, |w| match self {
-            Self::Change(Command::AddService(s) | Command::EditService(s)) => {
-                w.nest(top::SERVICE, |w| service::encode(w, s));
-            }
-            Self::Change(Command::AddDest(key, real) | Command::EditDest(key, real)) => {
+        if let Self::Change(command) = self {
+            return push_change(command, out, family, sequence, ack);
+        }
+        let dump = if self.is_dump() { nlmsg::F_DUMP } else { 0 };
+        push(out, head(self.command(), dump, family, sequence, ack), |w| match self {
+            Self::GetService(key) | Self::DumpDests(key) | Self::Zero(Some(key)) => {
                 w.nest(top::SERVICE, |w| service::encode_key(w, key));
-                w.nest(top::DEST, |w| dest::encode(w, real));
-            }
-            Self::Change(Command::DeleteDest(key, real)) => {
-                w.nest(top::SERVICE, |w| service::encode_key(w, key));
-                w.nest(top::DEST, |w| dest::encode_key(w, real));
-            }
-            Self::Change(Command::DeleteService(key)) | Self::GetService(key) | Self::DumpDests(key) | Self::Zero(Some(key)) => {
-                w.nest(top::SERVICE, |w| service::encode_key(w, key))
             }
             Self::SetTimeouts(timeouts) => {
                 w.u32(top::TIMEOUT_TCP, timeouts.tcp);
@@ -95,9 +81,47 @@ impl Request {
             }
             Self::StartSync(daemon) => w.nest(top::DAEMON, |w| sync::encode(w, daemon)),
             Self::StopSync(role) => w.nest(top::DAEMON, |w| sync::encode_role(w, *role)),
-            Self::DumpServices | Self::Zero(None) | Self::Flush | Self::GetInfo | Self::GetTimeouts | Self::DumpSync => {}
+            Self::Change(_)
+            | Self::DumpServices
+            | Self::Zero(None)
+            | Self::Flush
+            | Self::GetInfo
+            | Self::GetTimeouts
+            | Self::DumpSync => {}
         });
     }
+}
+
+/// Appends [`Request::Change`] with this command to a datagram.
+pub fn push_change(command: &Command, out: &mut Vec<u8>, family: u16, sequence: u32, ack: bool) {
+    push(out, head(change_number(command), 0, family, sequence, ack), |w| match command {
+        Command::AddService(s) | Command::EditService(s) => w.nest(top::SERVICE, |w| service::encode(w, s)),
+        Command::DeleteService(key) => w.nest(top::SERVICE, |w| service::encode_key(w, key)),
+        Command::AddDest(key, real) | Command::EditDest(key, real) => {
+            w.nest(top::SERVICE, |w| service::encode_key(w, key));
+            w.nest(top::DEST, |w| dest::encode(w, real));
+        }
+        Command::DeleteDest(key, real) => {
+            w.nest(top::SERVICE, |w| service::encode_key(w, key));
+            w.nest(top::DEST, |w| dest::encode_key(w, real));
+        }
+    });
+}
+
+fn change_number(command: &Command) -> u8 {
+    match command {
+        Command::AddService(_) => cmd::NEW_SERVICE,
+        Command::EditService(_) => cmd::SET_SERVICE,
+        Command::DeleteService(_) => cmd::DEL_SERVICE,
+        Command::AddDest(..) => cmd::NEW_DEST,
+        Command::EditDest(..) => cmd::SET_DEST,
+        Command::DeleteDest(..) => cmd::DEL_DEST,
+    }
+}
+
+fn head(command: u8, flags: u16, family: u16, sequence: u32, ack: bool) -> Head {
+    let flags = flags | nlmsg::F_REQUEST | if ack { nlmsg::F_ACK } else { 0 };
+    Head { family, flags, sequence, command, version: FAMILY_VERSION }
 }
 
 impl fmt::Display for Request {

@@ -51,7 +51,7 @@ pub(super) fn decode(nest: Attrs<'_>) -> Result<(Service, Stats), DecodeError> {
         _ => Some(Persistence { timeout: raw.timeout, granularity: raw.granularity(family)? }),
     };
     let flags = ServiceFlags(raw.flags & !(svc::F_PERSISTENT | svc::F_HASHED));
-    let stats = raw.stats64.or(raw.stats).unwrap_or_default();
+    let stats = raw.stats64.or(raw.stats).map_or(Ok(Stats::default()), |attr| stats::decode(attr.nest()))?;
     Ok((Service { key, scheduler: raw.scheduler, flags, persistence, engine: raw.engine }, stats))
 }
 
@@ -68,8 +68,8 @@ struct Raw<'a> {
     timeout: u32,
     netmask: Option<Attr<'a>>,
     engine: Option<String>,
-    stats: Option<Stats>,
-    stats64: Option<Stats>,
+    stats: Option<Attr<'a>>,
+    stats64: Option<Attr<'a>>,
 }
 
 impl<'a> Raw<'a> {
@@ -85,8 +85,8 @@ impl<'a> Raw<'a> {
             svc::TIMEOUT => self.timeout = attr.u32("persistence timeout")?,
             svc::NETMASK => self.netmask = Some(attr),
             svc::PE_NAME => self.engine = Some(attr.text()).filter(|name| !name.is_empty()),
-            svc::STATS => self.stats = Some(stats::decode(attr.nest())?),
-            svc::STATS64 => self.stats64 = Some(stats::decode(attr.nest())?),
+            svc::STATS => self.stats = Some(attr),
+            svc::STATS64 => self.stats64 = Some(attr),
             _ => {}
         }
         Ok(())

@@ -27,11 +27,10 @@ pub fn ipvsadm_words() -> Vec<Vec<u8>> {
 /// It is refused with words and a status, or it is a request that fits.
 pub fn ipvsadm(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let words: Vec<String> = text.split('\n').map(str::to_owned).collect();
-    one(&words);
+    one(&text.split('\n').collect::<Vec<_>>());
 }
 
-fn one(words: &[String]) {
+fn one(words: &[&str]) {
     match args::parse(words, &Host) {
         Ok(Action::Change(request)) => fits(&request),
         Ok(_) => {}
@@ -63,8 +62,7 @@ pub fn ipvsadm_saved() -> Vec<Vec<u8>> {
 pub fn saved(bytes: &[u8]) {
     for line in bytes.split(|b| *b == b'\n') {
         let line = String::from_utf8_lossy(line);
-        let words: Vec<String> = saved_lines::words(&line).map(str::to_owned).collect();
-        one(&words);
+        one(&saved_lines::words(&line).collect::<Vec<_>>());
     }
     let text = String::from_utf8_lossy(bytes);
     match saved_lines::read(&text, &Host) {

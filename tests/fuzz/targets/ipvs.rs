@@ -103,7 +103,7 @@ fn restored(mut entry: ServiceEntry) {
     }
     let mut table = Table::default();
     for line in render::save(std::slice::from_ref(&entry), None).lines() {
-        let words: Vec<String> = args::saved::words(line).map(str::to_owned).collect();
+        let words: Vec<&str> = args::saved::words(line).collect();
         let Ok(Action::Change(Request::Change(command))) = args::parse(&words, &Host) else {
             // Numbers beyond what ipvsadm takes (a timeout of a year, a port of 0) are refused there as in the original.
             return;

@@ -1,9 +1,7 @@
 //! What a command line says, option by option, and the [`Action`] that comes out at its end.
 
-use std::collections::BTreeSet;
-
 use super::options::{Found, Id};
-use super::rules::{self, Name};
+use super::rules::{self, Name, Names};
 use super::{Action, Listing, Lookup, Verb, timeout, values};
 use crate::cli::ipvsadm::render::{Columns, Style};
 use crate::ipvs::model::{
@@ -24,13 +22,13 @@ const SYNC_INTERFACE: &str = "eth0";
 /// What the options said so far. Some depend on those before them.
 pub(super) struct Draft<'a> {
     names: &'a dyn Lookup,
-    given: BTreeSet<Name>,
+    given: Names,
     service: Option<ServiceKey>,
-    scheduler: Option<String>,
+    scheduler: Option<&'a str>,
     timeout: Option<u32>,
     granularity: Option<Granularity>,
-    engine: Option<String>,
-    flags: Option<String>,
+    engine: Option<&'a str>,
+    flags: Option<&'a str>,
     flag_bits: u32,
     real: Option<DestKey>,
     forward: Forward,
@@ -44,11 +42,11 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(names: &'a dyn Lookup) -> Self {
-        let interface = SYNC_INTERFACE.to_owned();
+        let interface = String::new();
         let sync = SyncDaemon { role: SyncRole::Master, interface, sync_id: 0, max_length: 0, group: None, port: 0, ttl: 0 };
         Self {
             names,
-            given: BTreeSet::new(),
+            given: Names::default(),
             service: None,
             scheduler: None,
             timeout: None,
@@ -67,13 +65,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn take(&mut self, found: &Found) -> Result<(), String> {
+    pub(super) fn take(&mut self, found: &Found<'a>) -> Result<(), String> {
         if let Some(name) = name(found.id)
             && !self.given.insert(name)
         {
             return Err(format!("multiple '{}' options specified", name.text()));
         }
-        let value = found.value.as_deref().unwrap_or_default();
+        let value = found.value.unwrap_or_default();
         let number =
             |min, max, what: &str| values::number_as::<u32>(value, min, max).ok_or_else(|| format!("illegal {what} specified"));
         match found.id {
@@ -93,10 +91,10 @@ impl<'a> Draft<'a> {
                 // The original's text ends with an empty line.
                 _ => return Err("-6 used before -f\n".to_owned()),
             },
-            Id::Scheduler => self.scheduler = Some(value.chars().take(NAME_MAX).collect()),
-            Id::Engine => self.engine = Some(value.chars().take(NAME_MAX).collect()),
+            Id::Scheduler => self.scheduler = Some(short(value)),
+            Id::Engine => self.engine = Some(short(value)),
             Id::Persistent => {
-                self.timeout = Some(found.value.as_deref().map_or(Ok(PERSISTENCE), |text| timeout(text, 1))?);
+                self.timeout = Some(found.value.map_or(Ok(PERSISTENCE), |text| timeout(text, 1))?);
             }
             Id::Netmask => {
                 let v6 = self.service.is_some_and(|key| key.family() == Family::Inet6);
@@ -124,7 +122,7 @@ impl<'a> Draft<'a> {
             Id::Weight => self.weight = number(0, i64::from(i32::MAX), "weight")?,
             Id::Upper => self.upper = number(0, i64::from(i32::MAX), "u_threshold")?,
             Id::Lower => self.lower = number(0, i64::from(i32::MAX), "l_threshold")?,
-            Id::SchedulerFlags => self.flags = Some(value.to_owned()),
+            Id::SchedulerFlags => self.flags = Some(value),
             Id::SyncNumber => self.sync.sync_id = number(0, 255, "syncid")?,
             Id::SyncMaxLength => {
                 let length = values::number_as(value, 1, 65_507);
@@ -181,9 +179,9 @@ impl<'a> Draft<'a> {
 
     pub(super) fn finish(mut self, verb: Verb, timeouts: Option<Timeouts>) -> Result<Action, String> {
         // Looked at before the rules, so that a bad flag is told also where none may stand.
-        let scheduler = self.scheduler.as_deref().filter(|name| !name.is_empty()).unwrap_or(SCHEDULER);
-        self.flag_bits = self.flags.as_deref().map_or(Ok(0), |list| scheduler_flags(list, scheduler))?;
-        verb.rules().check(&self.given)?;
+        let scheduler = self.scheduler.filter(|name| !name.is_empty()).unwrap_or(SCHEDULER);
+        self.flag_bits = self.flags.map_or(Ok(0), |list| scheduler_flags(list, scheduler))?;
+        verb.rules().check(self.given)?;
         let change = |command| Ok(Action::Change(Request::Change(command)));
         // The rules have seen to it that what a command needs is there.
         let missing = || "incomplete command line".to_owned();
@@ -205,6 +203,9 @@ impl<'a> Draft<'a> {
             Verb::Set => Ok(Action::Change(Request::SetTimeouts(timeouts.ok_or_else(missing)?))),
             Verb::Start(role) => {
                 self.sync.role = role;
+                if !self.has(Name::McastInterface) {
+                    SYNC_INTERFACE.clone_into(&mut self.sync.interface);
+                }
                 Ok(Action::Change(Request::StartSync(self.sync)))
             }
             Verb::Stop(role) => Ok(Action::Change(Request::StopSync(role))),
@@ -217,11 +218,11 @@ impl<'a> Draft<'a> {
     }
 
     fn has(&self, name: Name) -> bool {
-        self.given.contains(&name)
+        self.given.has(name)
     }
 
     fn list(&self) -> Result<Action, String> {
-        let any = |names: &[Name]| names.iter().any(|name| self.has(*name));
+        let any = |names: &[Name]| self.given.any(Names::of(names));
         let other = any(&[Name::Timeout, Name::Daemon]);
         let columns = any(&[Name::Stats, Name::Rate, Name::Thresholds]);
         if (other || self.has(Name::Connection)) && columns || other && self.has(Name::PersistentConn) {
@@ -252,7 +253,7 @@ impl<'a> Draft<'a> {
         Ok(Action::List { what, style })
     }
 
-    fn service(&mut self) -> Result<Service, String> {
+    fn service(&self) -> Result<Service, String> {
         let key = self.service.ok_or("incomplete command line")?;
         if let ServiceKey::Addr { protocol, port, .. } = key {
             if port == 0 && self.timeout.is_none() {
@@ -262,7 +263,7 @@ impl<'a> Draft<'a> {
                 return Err("One-Packet Scheduling is only for UDP virtual services".to_owned());
             }
         }
-        let scheduler = self.scheduler.take().filter(|name| !name.is_empty()).unwrap_or_else(|| SCHEDULER.to_owned());
+        let scheduler = self.scheduler.filter(|name| !name.is_empty()).unwrap_or(SCHEDULER).to_owned();
         let mut flags = self.flag_bits;
         if self.has(Name::OnePacket) {
             flags |= ServiceFlags::ONE_PACKET;
@@ -270,7 +271,7 @@ impl<'a> Draft<'a> {
         let persistence = self
             .timeout
             .map(|timeout| Persistence { timeout, granularity: self.granularity.unwrap_or(Granularity::host(key.family())) });
-        Ok(Service { key, scheduler, flags: ServiceFlags(flags), persistence, engine: self.engine.take() })
+        Ok(Service { key, scheduler, flags: ServiceFlags(flags), persistence, engine: self.engine.map(str::to_owned) })
     }
 
     fn dest(&self, service: ServiceKey) -> Result<Dest, String> {
@@ -289,13 +290,18 @@ impl<'a> Draft<'a> {
                 2 => rules::GRE,
                 _ => rules::IPIP,
             };
-            rules.check(&self.given.iter().copied().filter(|name| rules::TUNNEL.contains(name)).collect())?;
-        } else if rules::TUNNEL.iter().any(|name| self.has(*name)) {
+            rules.check(self.given.and(rules::TUNNEL))?;
+        } else if self.given.any(rules::TUNNEL) {
             return Err("Tunnel options conflict with forward method".to_owned());
         }
         let Self { forward, weight, upper, lower, tunnel, .. } = *self;
         Ok(Dest { key, forward, weight, upper, lower, tunnel })
     }
+}
+
+/// A name, cut where the kernel's field ends.
+fn short(name: &str) -> &str {
+    name.char_indices().nth(NAME_MAX).and_then(|(end, _)| name.get(..end)).unwrap_or(name)
 }
 
 /// Scheduler flags by name; `sh-*` and `mh-*` only with their scheduler.

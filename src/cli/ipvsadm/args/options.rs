@@ -140,14 +140,14 @@ const OPTIONS: &[Entry] = &[
 ];
 
 /// An option found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found<'a> {
     /// Which.
     pub(super) id: Id,
-    /// Its value; empty when there is none.
-    pub(super) value: Option<String>,
+    /// Its value, if it has one.
+    pub(super) value: Option<&'a str>,
     /// The word that was read last.
-    pub(super) word: String,
+    pub(super) word: &'a str,
 }
 
 /// A word that is no option of ours, or one without its value.
@@ -162,7 +162,7 @@ pub(super) struct Bad {
 /// Walks over the words of a command line.
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
-    words: std::slice::Iter<'a, String>,
+    words: std::slice::Iter<'a, &'a str>,
     /// The rest of a word of short options, and the word.
     joined: Option<(&'a str, &'a str)>,
     /// Words that are neither options nor their values.
@@ -170,18 +170,18 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(words: &'a [String]) -> Self {
+    pub(super) fn new(words: &'a [&'a str]) -> Self {
         Self { words: words.iter(), joined: None, leftover: Vec::new() }
     }
 
     /// The next option; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Found>, Bad> {
+    pub(super) fn next(&mut self) -> Result<Option<Found<'a>>, Bad> {
         if let Some((rest, word)) = self.joined.take() {
             return self.short(rest, word).map(Some);
         }
-        while let Some(word) = self.words.next() {
+        while let Some(&word) = self.words.next() {
             if word == "--" {
-                self.leftover.extend(self.words.by_ref().map(String::as_str));
+                self.leftover.extend(self.words.by_ref());
             } else if let Some(long) = word.strip_prefix("--") {
                 return self.long(long, word).map(Some);
             } else if let Some(rest) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
@@ -193,7 +193,7 @@ impl<'a> Scanner<'a> {
         Ok(None)
     }
 
-    fn long(&mut self, text: &'a str, word: &'a str) -> Result<Found, Bad> {
+    fn long(&mut self, text: &'a str, word: &'a str) -> Result<Found<'a>, Bad> {
         let (name, attached) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (text, None),
@@ -207,7 +207,7 @@ impl<'a> Scanner<'a> {
         self.found(*id, *kind, attached, word)
     }
 
-    fn short(&mut self, rest: &'a str, word: &'a str) -> Result<Found, Bad> {
+    fn short(&mut self, rest: &'a str, word: &'a str) -> Result<Found<'a>, Bad> {
         let mut chars = rest.chars();
         let first = chars.next();
         let rest = chars.as_str();
@@ -219,29 +219,29 @@ impl<'a> Scanner<'a> {
                 return Err(Bad { word: word.to_owned(), what: "option does not take an argument" });
             }
             self.joined = (!rest.is_empty()).then_some((rest, word));
-            return Ok(Found { id: *id, value: None, word: word.to_owned() });
+            return Ok(Found { id: *id, value: None, word });
         }
         let attached = (!rest.is_empty()).then(|| rest.strip_prefix('=').unwrap_or(rest));
         self.found(*id, *kind, attached, word)
     }
 
-    fn found(&mut self, id: Id, kind: Value, attached: Option<&str>, word: &str) -> Result<Found, Bad> {
+    fn found(&mut self, id: Id, kind: Value, attached: Option<&'a str>, word: &'a str) -> Result<Found<'a>, Bad> {
         let (value, word) = match (kind, attached) {
             (Value::None, _) => (None, word),
-            (_, Some(value)) => (Some(value.to_owned()), word),
+            (_, Some(value)) => (Some(value), word),
             (Value::Required, None) => match self.words.next() {
-                Some(next) => (Some(next.clone()), next.as_str()),
+                Some(next) => (Some(*next), *next),
                 None => return Err(Bad { word: word.to_owned(), what: "missing argument" }),
             },
             (Value::Optional, None) => match self.words.as_slice().first().filter(|next| !next.starts_with('-')) {
                 Some(next) => {
                     self.words.next();
-                    (Some(next.clone()), next.as_str())
+                    (Some(*next), *next)
                 }
                 None => (None, word),
             },
         };
-        Ok(Found { id, value, word: word.to_owned() })
+        Ok(Found { id, value, word })
     }
 }
 
@@ -250,11 +250,11 @@ mod tests {
     use super::*;
 
     fn scan(line: &str) -> Result<Vec<(Id, Option<String>)>, Bad> {
-        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let words: Vec<&str> = line.split(' ').collect();
         let mut scanner = Scanner::new(&words);
         let mut out = Vec::new();
         while let Some(found) = scanner.next()? {
-            out.push((found.id, found.value));
+            out.push((found.id, found.value.map(str::to_owned)));
         }
         out.extend(scanner.leftover.iter().map(|word| (Id::Help, Some((*word).to_owned()))));
         Ok(out)

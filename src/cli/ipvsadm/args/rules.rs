@@ -1,7 +1,5 @@
 //! Which options a command must have, may have and must not have, and the words for it.
 
-use std::collections::BTreeSet;
-
 /// An option by the name it has in messages. Options that exclude each other from the start share one. The order is that
 /// in which they are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,6 +118,56 @@ impl Name {
     }
 }
 
+/// Options by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Names(u64);
+
+impl Names {
+    /// These.
+    pub(super) const fn of(mut names: &[Name]) -> Self {
+        let mut bits = 0;
+        while let [first, rest @ ..] = names {
+            bits |= 1 << *first as u32;
+            names = rest;
+        }
+        Self(bits)
+    }
+
+    /// Adds one; whether it is new.
+    pub(super) fn insert(&mut self, name: Name) -> bool {
+        let bit = Self::of(&[name]).0;
+        let new = self.0 & bit == 0;
+        self.0 |= bit;
+        new
+    }
+
+    pub(super) const fn has(self, name: Name) -> bool {
+        self.any(Self::of(&[name]))
+    }
+
+    /// Whether any of the others is here too.
+    pub(super) const fn any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    pub(super) const fn and(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    const fn or(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether all of these are there too.
+    const fn within(self, others: Self) -> bool {
+        self.0 & !others.0 == 0
+    }
+
+    const fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
 /// What a command, or a tunnel type, makes of the options.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
@@ -127,14 +175,14 @@ pub(super) struct Rules {
     name: &'static str,
     /// The word before its name: `for the 'add-service' command`.
     kind: &'static str,
-    required: &'static [Name],
-    allowed: &'static [Name],
+    required: Names,
+    allowed: Names,
     /// At most one of these.
-    one_of: &'static [Name],
+    one_of: Names,
 }
 
-const fn command(name: &'static str, required: &'static [Name], allowed: &'static [Name]) -> Rules {
-    Rules { name, kind: "command", required, allowed, one_of: &[] }
+const fn command(name: &'static str, required: &[Name], allowed: &[Name]) -> Rules {
+    Rules { name, kind: "command", required: Names::of(required), allowed: Names::of(allowed), one_of: Names::of(&[]) }
 }
 
 const SERVICE: &[Name] = &[Name::Scheduler, Name::Persistent, Name::Netmask, Name::OnePacket, Name::Engine, Name::SchedulerFlags];
@@ -170,8 +218,8 @@ pub(super) const START_DAEMON: Rules = command(
 pub(super) const LIST: Rules = Rules {
     name: "list",
     kind: "command",
-    required: &[],
-    allowed: &[
+    required: Names::of(&[]),
+    allowed: Names::of(&[
         Name::Numeric,
         Name::Stats,
         Name::Rate,
@@ -181,48 +229,57 @@ pub(super) const LIST: Rules = Rules {
         Name::NoSort,
         Name::Exact,
         Name::SyncId,
-    ],
-    one_of: &[Name::Connection, Name::Service, Name::Timeout, Name::Daemon],
+    ]),
+    one_of: Names::of(&[Name::Connection, Name::Service, Name::Timeout, Name::Daemon]),
 };
 
 /// Options that say how a tunnel is made.
-pub(super) const TUNNEL: [Name; 5] =
-    [Name::TunnelType, Name::TunnelPort, Name::TunnelNoChecksum, Name::TunnelChecksum, Name::TunnelRemoteChecksum];
-pub(super) const IPIP: Rules =
-    Rules { name: "ipip", kind: "tunnel type", required: &[], allowed: &[Name::TunnelType], one_of: &[] };
+pub(super) const TUNNEL: Names =
+    Names::of(&[Name::TunnelType, Name::TunnelPort, Name::TunnelNoChecksum, Name::TunnelChecksum, Name::TunnelRemoteChecksum]);
+pub(super) const IPIP: Rules = Rules {
+    name: "ipip",
+    kind: "tunnel type",
+    required: Names::of(&[]),
+    allowed: Names::of(&[Name::TunnelType]),
+    one_of: Names::of(&[]),
+};
 pub(super) const GUE: Rules = Rules {
     name: "gue",
     kind: "tunnel type",
-    required: &[Name::TunnelPort],
-    allowed: &[Name::TunnelType],
-    one_of: &[Name::TunnelNoChecksum, Name::TunnelChecksum, Name::TunnelRemoteChecksum],
+    required: Names::of(&[Name::TunnelPort]),
+    allowed: Names::of(&[Name::TunnelType]),
+    one_of: Names::of(&[Name::TunnelNoChecksum, Name::TunnelChecksum, Name::TunnelRemoteChecksum]),
 };
 pub(super) const GRE: Rules = Rules {
     name: "gre",
     kind: "tunnel type",
-    required: &[],
-    allowed: &[Name::TunnelType],
-    one_of: &[Name::TunnelNoChecksum, Name::TunnelChecksum],
+    required: Names::of(&[]),
+    allowed: Names::of(&[Name::TunnelType]),
+    one_of: Names::of(&[Name::TunnelNoChecksum, Name::TunnelChecksum]),
 };
 
 impl Rules {
     /// The first thing that is wrong with the options given, in the words of ipvsadm(8).
-    pub(super) fn check(&self, given: &BTreeSet<Name>) -> Result<(), String> {
-        let Self { name: of, kind, .. } = self;
+    pub(super) fn check(&self, given: Names) -> Result<(), String> {
+        let Self { name: of, kind, required, allowed, one_of } = *self;
+        let known = required.or(allowed).or(one_of);
+        if required.within(given) && given.within(known) && given.and(one_of).count() < 2 {
+            return Ok(());
+        }
         let mut chosen: Option<Name> = None;
         for name in Name::ALL {
             let text = name.text();
-            if !given.contains(&name) {
-                if self.required.contains(&name) {
+            if !given.has(name) {
+                if required.has(name) {
                     return Err(format!("You need to supply the '{text}' option for the '{of}' {kind}"));
                 }
-            } else if self.one_of.contains(&name) {
+            } else if one_of.has(name) {
                 if let Some(first) = chosen {
                     let first = first.text();
                     return Err(format!("The option '{text}' conflicts with the '{first}' option in the '{of}' {kind}"));
                 }
                 chosen = Some(name);
-            } else if !self.required.contains(&name) && !self.allowed.contains(&name) {
+            } else if !known.has(name) {
                 return Err(format!("Illegal '{text}' option with the '{of}' {kind}"));
             }
         }

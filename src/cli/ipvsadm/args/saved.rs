@@ -65,7 +65,7 @@ pub fn read(text: &str, names: &dyn Lookup) -> Result<Saved, Vec<LineError>> {
     let mut saved = Saved { empty: true, ..Saved::default() };
     let mut errors = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        let words: Vec<String> = words(line).map(str::to_owned).collect();
+        let words: Vec<&str> = words(line).collect();
         if words.is_empty() || line.starts_with('#') {
             continue;
         }

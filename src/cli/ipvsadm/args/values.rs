@@ -29,7 +29,9 @@ pub(super) fn endpoint(text: &str, protocol: Option<Protocol>, names: &dyn Looku
         let port = port(rest.strip_prefix(':')?)?;
         return Some((IpAddr::V6(addr.parse().ok()?), Some(port)));
     }
-    if let Ok(v6) = text.parse::<Ipv6Addr>() {
+    if text.split_once(':').is_some_and(|(_, rest)| rest.contains(':'))
+        && let Ok(v6) = text.parse::<Ipv6Addr>()
+    {
         return Some((IpAddr::V6(v6), None));
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
@@ -46,6 +48,10 @@ pub(super) fn endpoint(text: &str, protocol: Option<Protocol>, names: &dyn Looku
 /// An IPv4 address as C's `inet_aton` reads it: one to four numbers, decimal, octal (`0`) or hexadecimal (`0x`), the last
 /// one fills the rest. What follows a blank is not looked at.
 pub(super) fn inet_aton(text: &str) -> Option<Ipv4Addr> {
+    // The usual form, which both read alike.
+    if let Ok(addr) = text.parse() {
+        return Some(addr);
+    }
     let text = text.split(|c: char| c.is_ascii_whitespace()).next()?;
     let parts: Vec<u32> = text.split('.').map(c_number).collect::<Option<_>>()?;
     let (last, first) = parts.split_last()?;

@@ -85,7 +85,11 @@ impl Entry {
 fn row(entry: &Entry, engines: bool, names: Option<&dyn Names>) -> String {
     let Entry { protocol: name, client, virtual_server, dest, state, expires, engine } = entry;
     let protocol = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().find(|p| p.name().eq_ignore_ascii_case(name));
-    let shown = |(addr, port): &(IpAddr, u16)| endpoint(*addr, *port, protocol, names);
+    let shown = |(addr, port): &(IpAddr, u16)| {
+        let mut text = String::new();
+        endpoint(&mut text, *addr, *port, protocol, names);
+        text
+    };
     let (source, virtual_server, dest) = (shown(client), shown(virtual_server), shown(dest));
     let expires = format!("{:02}:{:02}", expires / 60, expires % 60);
     let start = format!("{name:<3} {expires:<6} {state:<11} {source:<18} {virtual_server:<18}");

@@ -53,14 +53,21 @@ fn words(addr: IpAddr) -> [u32; 4] {
 }
 
 /// Top-down: the first half is the smaller one, and of two that are equal the left one comes first.
-fn merge_sort<T: Copy>(list: Vec<T>, compare: &impl Fn(T, T) -> Ordering) -> Vec<T> {
+fn merge_sort<T: Copy>(mut list: Vec<T>, compare: &impl Fn(T, T) -> Ordering) -> Vec<T> {
+    let mut spare = Vec::with_capacity(list.len());
+    sort(&mut list, &mut spare, compare);
+    list
+}
+
+fn sort<T: Copy>(list: &mut [T], spare: &mut Vec<T>, compare: &impl Fn(T, T) -> Ordering) {
     if list.len() < 2 {
-        return list;
+        return;
     }
-    let (left, right) = list.split_at(list.len() / 2);
-    let (left, right) = (merge_sort(left.to_vec(), compare), merge_sort(right.to_vec(), compare));
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    let mut out = Vec::with_capacity(list.len());
+    let (left, right) = list.split_at_mut(list.len() / 2);
+    sort(left, spare, compare);
+    sort(right, spare, compare);
+    spare.clear();
+    let (mut left, mut right) = (left.iter().copied().peekable(), right.iter().copied().peekable());
     loop {
         let next = match (left.peek(), right.peek()) {
             (Some(a), Some(b)) if compare(*a, *b) == Ordering::Greater => right.next(),
@@ -68,10 +75,11 @@ fn merge_sort<T: Copy>(list: Vec<T>, compare: &impl Fn(T, T) -> Ordering) -> Vec
             (None, _) => right.next(),
         };
         match next {
-            Some(next) => out.push(next),
-            None => return out,
+            Some(next) => spare.push(next),
+            None => break,
         }
     }
+    list.copy_from_slice(spare);
 }
 
 #[cfg(test)]

@@ -16,10 +16,12 @@ pub fn save(entries: &[crate::ipvs::model::ServiceEntry], names: Option<&dyn Nam
     for entry in order::services(entries) {
         let key = key_text(&entry.service.key, names);
         let _ = writeln!(out, "-A {key} {}", service_text(&entry.service));
+        let protocol = key_protocol(&entry.service.key);
         for dest in order::dests(&entry.dests) {
-            let protocol = key_protocol(&entry.service.key);
-            let real = endpoint(dest.dest.key.addr, dest.dest.key.port, protocol, names);
-            let _ = writeln!(out, "-a {key} -r {real} {}", dest_text(&dest.dest));
+            let _ = write!(out, "-a {key} -r ");
+            endpoint(&mut out, dest.dest.key.addr, dest.dest.key.port, protocol, names);
+            dest_text(&mut out, &dest.dest);
+            out.push('\n');
         }
     }
     out
@@ -33,7 +35,9 @@ fn key_text(key: &ServiceKey, names: Option<&dyn Names>) -> String {
                 crate::ipvs::model::Protocol::Udp => "-u",
                 crate::ipvs::model::Protocol::Sctp => "--sctp-service",
             };
-            format!("{option} {}", endpoint(addr, port, Some(protocol), names))
+            let mut text = format!("{option} ");
+            endpoint(&mut text, addr, port, Some(protocol), names);
+            text
         }
         ServiceKey::Fwmark { mark, family: Family::Inet } => format!("-f {}", mark_text(mark)),
         ServiceKey::Fwmark { mark, family: Family::Inet6 } => format!("-f {} -6", mark_text(mark)),
@@ -61,13 +65,13 @@ fn service_text(service: &Service) -> String {
     out
 }
 
-fn dest_text(dest: &Dest) -> String {
+fn dest_text(out: &mut String, dest: &Dest) {
     let method = match dest.forward {
         Forward::Masq => "-m",
         Forward::Ipip => "-i",
         Forward::Gate | Forward::Local | Forward::Other(_) => "-g",
     };
-    let mut out = format!("{method} -w {}", dest.weight);
+    let _ = write!(out, " {method} -w {}", dest.weight);
     if dest.forward == Forward::Ipip {
         let Tunnel { kind, port, flags } = dest.tunnel;
         let checksum = match flags {
@@ -81,7 +85,6 @@ fn dest_text(dest: &Dest) -> String {
             _ => write!(out, " --tun-type ipip"),
         };
     }
-    out
 }
 
 #[cfg(test)]
