@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::open;
+use super::render::explain::Explained;
+use super::{json, open};
 use crate::cli::ipvsadm::render::templates;
 use crate::cli::print;
 use crate::errors::chain;
@@ -32,6 +33,9 @@ pub(in crate::cli) struct Args {
     /// Where it comes from
     #[arg(long, value_name = "CLIENT")]
     from: Option<IpAddr>,
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command; the exit status.
@@ -54,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<u8, String> {
     let templates = templates(&String::from_utf8_lossy(&connections));
     let settings = proc_sys::read_all().map_err(|e| chain(&e))?;
     let answer = explain(&packet, &entries, &templates, &settings);
-    print(&text(&packet, &answer));
+    print(&if args.json { json(&Explained::of(&answer))? } else { text(&packet, &answer) });
     let usable = answer.candidates.iter().any(|c| c.chance.is_possible());
     Ok(u8::from(!usable))
 }

@@ -1,11 +1,13 @@
 //! Names of hosts and services from the system, both ways, with the C library's sources (files, DNS and so on) for hosts and
 //! `/etc/services` for services.
 //!
-//! The original asks for one name after the other, so that a resolver that does not answer holds a listing up for minutes.
-//! Here all are asked for at once, within a limit; what has no name by then is shown as a number.
+//! The original asks for one name after the other, so that a resolver that does not answer holds a listing or a restore up for
+//! minutes. Here all are asked for at once, within a limit; an address that has no name by then is shown as a number, a name
+//! that has no address by then is not known.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::{args, render};
 use crate::ipvs::model::Protocol;
 
-/// How long a listing waits for names, all in all.
+/// How long a listing, or what is at hand of a restore, waits for names, all in all.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many names are asked for at the same time.
 const AT_ONCE: usize = 32;
@@ -49,25 +51,66 @@ impl System {
         let mut hosts = self.hosts.borrow_mut();
         let new: Vec<IpAddr> = addresses.into_iter().filter(|addr| !hosts.contains_key(addr)).collect();
         hosts.extend(new.iter().map(|addr| (*addr, None)));
-        hosts.extend(resolve(new, crate::sys::host_name, PATIENCE));
+        hosts.extend(resolve(new, |addr| crate::sys::host_name(*addr), PATIENCE));
+    }
+
+    /// Asks for the addresses of all these hosts that were not asked for before.
+    fn look_up(&self, hosts: BTreeSet<String>) {
+        let mut addresses = self.addresses.borrow_mut();
+        let new: Vec<String> = hosts.into_iter().filter(|host| !addresses.contains_key(host)).collect();
+        addresses.extend(new.iter().map(|host| (host.clone(), None)));
+        addresses.extend(resolve(new, |host| address(host), PATIENCE));
     }
 }
 
-/// What `name` says to each of the addresses before the time is over. It may block: what still waits then is left behind in
+/// The system's names for a line that is followed by others: a host in it is asked for together with those of the others.
+#[derive(Debug)]
+pub(super) struct Ahead<'a> {
+    /// The names.
+    pub(super) names: &'a System,
+    /// The lines that are to come, as far as they are at hand.
+    pub(super) rest: &'a [u8],
+}
+
+impl args::Lookup for Ahead<'_> {
+    fn address(&self, host: &str) -> Option<Ipv4Addr> {
+        if !self.names.addresses.borrow().contains_key(host) {
+            let whole = self.rest.iter().rposition(|byte| *byte == b'\n').and_then(|end| self.rest.get(..end));
+            let mut hosts = args::saved::hosts(&String::from_utf8_lossy(whole.unwrap_or_default()));
+            hosts.insert(host.to_owned());
+            self.names.look_up(hosts);
+        }
+        self.names.address(host)
+    }
+
+    fn port(&self, service: &str, protocol: Protocol) -> Option<u16> {
+        self.names.port(service, protocol)
+    }
+}
+
+/// What `answer` says to each of the questions before the time is over. It may block: what still waits then is left behind in
 /// its threads, which end with the program.
-fn resolve(
-    addresses: Vec<IpAddr>,
-    name: impl Fn(IpAddr) -> Option<String> + Send + Sync + 'static,
+fn resolve<Q, A>(
+    questions: Vec<Q>,
+    answer: impl Fn(&Q) -> Option<A> + Send + Sync + 'static,
     patience: Duration,
-) -> HashMap<IpAddr, Option<String>> {
-    let (count, deadline) = (addresses.len(), Instant::now() + patience);
-    let queue = Arc::new((Mutex::new(addresses), name));
+) -> HashMap<Q, Option<A>>
+where
+    Q: Eq + Hash + Send + 'static,
+    A: Send + 'static,
+{
+    let (count, deadline) = (questions.len(), Instant::now() + patience);
+    let queue = Arc::new((Mutex::new(questions), answer));
     let (sender, answers) = mpsc::channel();
     for _ in 0..count.min(AT_ONCE) {
         let (queue, sender) = (Arc::clone(&queue), sender.clone());
         let work = move || {
-            while let Some(addr) = queue.0.lock().ok().and_then(|mut queue| queue.pop()) {
-                if Instant::now() >= deadline || sender.send((addr, (queue.1)(addr))).is_err() {
+            while let Some(question) = queue.0.lock().ok().and_then(|mut queue| queue.pop()) {
+                if Instant::now() >= deadline {
+                    return;
+                }
+                let said = (queue.1)(&question);
+                if sender.send((question, said)).is_err() {
                     return;
                 }
             }
@@ -78,8 +121,8 @@ fn resolve(
     }
     drop(sender);
     let mut out = HashMap::new();
-    while let Ok((addr, name)) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        out.insert(addr, name);
+    while let Ok((question, said)) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        out.insert(question, said);
     }
     out
 }
@@ -136,8 +179,8 @@ mod tests {
         let addr = |n: u8| IpAddr::from([10, 0, 0, n]);
         let (_never, never) = mpsc::channel::<()>();
         let never = Mutex::new(never);
-        let name = move |addr: IpAddr| {
-            if addr == IpAddr::from([10, 0, 0, 7]) {
+        let name = move |addr: &IpAddr| {
+            if *addr == IpAddr::from([10, 0, 0, 7]) {
                 let _ = never.lock().unwrap().recv();
             }
             Some(format!("host-{addr}"))
@@ -146,6 +189,16 @@ mod tests {
         assert_eq!(found.len(), 99);
         assert_eq!(found[&addr(100)].as_deref(), Some("host-10.0.0.100"));
         assert!(!found.contains_key(&addr(7)));
+    }
+
+    #[test]
+    fn the_hosts_of_the_lines_at_hand_are_asked_for_with_the_first() {
+        let names = System::default();
+        let rest = b"-a -t one.invalid:80 -r two.invalid:80 -m\n-A -t 10.0.0.1:80 -s rr\n-A -t cut";
+        assert_eq!(args::Lookup::address(&Ahead { names: &names, rest }, "zero.invalid"), None);
+        let mut asked: Vec<String> = names.addresses.borrow().keys().cloned().collect();
+        asked.sort();
+        assert_eq!(asked, ["one.invalid", "two.invalid", "zero.invalid"]);
     }
 
     #[test]

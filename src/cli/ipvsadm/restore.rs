@@ -7,7 +7,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 
 use super::args::{self, Action, UsageError};
-use super::names::System;
+use super::names::{Ahead, System};
 use super::{REFUSED, UNREADABLE, act, complain};
 use crate::ipvs::client::Client;
 use crate::ipvs::model::Command;
@@ -41,7 +41,7 @@ pub(super) fn run(program: &str, client: &mut Client, names: &System, input: imp
         if words.is_empty() {
             continue;
         }
-        let action = match args::parse(&words, names) {
+        let action = match args::parse(&words, &Ahead { names, rest: input.buffer() }) {
             Ok(Action::Restore) => Err(UsageError::NoCommand),
             parsed => parsed,
         };

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use super::args::Action;
 use super::args::saved::{self, LineError, Saved};
-use super::names::System;
+use super::names::{Ahead, System};
 use super::{REFUSED, UNREADABLE, USAGE, act, open, print};
 use crate::ipvs::client::{Client, Error};
 use crate::ipvs::diff::diff;
@@ -55,7 +55,7 @@ pub(in crate::cli) fn restore(argv: &[OsString]) -> ExitCode {
 /// Brings the table to what the lines say; the exit status.
 pub(in crate::cli) fn restore_text(program: &str, text: &str) -> u8 {
     let names = System::default();
-    let saved = match saved::read(text, &names) {
+    let saved = match saved::read(text, &Ahead { names: &names, rest: text.as_bytes() }) {
         Ok(saved) => saved,
         Err(errors) => return complain(program, &errors),
     };

@@ -15,12 +15,16 @@ use crate::table::{Machine, Product};
 
 pub const CASES: &[Case] = &[
     Case::new("ipvsadm/listings are the original's", Kernel::Ipvs, listings).originals(),
-    Case::new("ipvsadm/any command line does what it does in the original", Kernel::Ipvs, beside::differential)
+    Case::new("ipvsadm/any command line does what it does in the original", Kernel::Ipvs, beside::some).originals(),
+    Case::new("ipvsadm/five hundred command lines do what they do in the original", Kernel::Ipvs, beside::many)
         .originals()
         .long(),
     Case::new("ipvsadm/restore changes what differs, or nothing", Kernel::Ipvs, whole::restore),
     Case::new("ipvsadm/a file is compared and applied", Kernel::Ipvs, whole::apply),
-    Case::new("ipvsadm/the original's cases, replayed", Kernel::Ipvs, replay::recorded).long(),
+    Case::new("ipvsadm/the original's cases, replayed: 1 of 4", Kernel::Ipvs, replay::recorded::<1>),
+    Case::new("ipvsadm/the original's cases, replayed: 2 of 4", Kernel::Ipvs, replay::recorded::<2>),
+    Case::new("ipvsadm/the original's cases, replayed: 3 of 4", Kernel::Ipvs, replay::recorded::<3>),
+    Case::new("ipvsadm/the original's cases, replayed: 4 of 4", Kernel::Ipvs, replay::recorded::<4>),
     Case::new("ipvsadm/a table of another network namespace", Kernel::Ipvs, replay::elsewhere),
     Case::new("ipvsadm/what stays is listed once while others change the table", Kernel::Ipvs, crowd::changing),
     Case::new("ipvsadm/twenty thousand real servers come back as they were", Kernel::Ipvs, crowd::large),

@@ -5,10 +5,13 @@
 //! noted and passed over. Everything else that the kernel would refuse for want of a service or a real server is an error,
 //! like a line that makes no sense.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use super::{Action, Lookup, UsageError, parse};
-use crate::ipvs::model::{Command, Refusal, Table};
+use crate::ipvs::model::{Command, Protocol, Refusal, Table};
 use crate::ipvs::refusal;
 use crate::ipvs::wire::Request;
 
@@ -58,6 +61,32 @@ pub fn words(line: &str) -> impl Iterator<Item = &str> {
 pub fn looks_saved(text: &str) -> Option<bool> {
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.next().map(|line| line.starts_with('-') || line.starts_with("ipvsadm "))
+}
+
+/// The names of hosts in the lines, for whoever wants to ask for all of them at once.
+#[must_use]
+pub fn hosts(text: &str) -> BTreeSet<String> {
+    /// Knows everything and keeps what it was asked.
+    #[derive(Default)]
+    struct Asked(RefCell<BTreeSet<String>>);
+
+    impl Lookup for Asked {
+        fn address(&self, host: &str) -> Option<Ipv4Addr> {
+            self.0.borrow_mut().insert(host.to_owned());
+            Some(Ipv4Addr::UNSPECIFIED)
+        }
+
+        fn port(&self, _: &str, _: Protocol) -> Option<u16> {
+            Some(0)
+        }
+    }
+
+    let asked = Asked::default();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        // What is wrong with a line is told when it is its turn.
+        let _ = parse(&words(line).collect::<Vec<_>>(), &asked);
+    }
+    asked.0.into_inner()
 }
 
 /// Reads the lines. `Err`: every line that is wrong.
@@ -115,10 +144,7 @@ fn refusal_text(command: &Command, refused: Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
-    use crate::ipvs::model::Protocol;
 
     struct NoNames;
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Replay the recorded ipvsadm cases against any ipvsadm-like executable.
 
-  check.py --ipvsadm CMD [--cases DIR] [--only SUBSTRING] [-v]
+  check.py --ipvsadm CMD [--cases DIR] [--only SUBSTRING] [--part N/M] [-v]
+
+--part 2/4: of every four cases the second.
 
 Each case runs in its own network namespace (root, kernel with IPVS). Compared: exit code, stdout
 (byte for byte unless the step says otherwise), and whether stderr is empty. Last line:
@@ -44,11 +46,15 @@ def main():
     ap.add_argument("--ipvsadm", required=True)
     ap.add_argument("--cases", default=os.path.join(replay.FIXTURES, "cases"))
     ap.add_argument("--only", default="")
+    ap.add_argument("--part", default="1/1")
     ap.add_argument("-v", action="store_true")
     a = ap.parse_args()
     ok = ng = 0
     size = replay.table_size()
-    for path, case in replay.load(a.cases):
+    part, parts = map(int, a.part.split("/"))
+    for n, (path, case) in enumerate(replay.load(a.cases)):
+        if n % parts != part - 1:
+            continue
         if a.only not in case["name"]:
             continue
         try:
