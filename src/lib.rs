@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`config`] | text of the files -> typed models -> `Settings` and `Plan`; only `config::load` reads disk | pure modules |
 //! | [`ipvs`] | the kernel's virtual server table: model, difference, netlink messages; `ipvs::client` is the socket | - |
-//! | [`cluster`] | the heartbeat node as a state machine: packets and time in, packets, actions and events out | `config::settings` |
+//! | [`cluster`] | the heartbeat node as a state machine: packets and time in, packets, actions and events out | `config::{settings,digest}` |
 //! | [`director`] | the load balancer as a state machine: verdicts and time in, checks and the desired table out | `config`, `ipvs::model`, `checks::spec`, `cluster::io::Mono`, `status::snapshot` |
 //! | [`checks`] | what one health check is (`spec`) and how it is run | `config::pattern`, `errors` |
 //! | [`agents`] | resource scripts and built-in resources: start, stop, status of one resource group | `net`, `state`, `config::haresources` |

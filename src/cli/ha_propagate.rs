@@ -85,13 +85,32 @@ fn propagate(node: &str, files: &[(&str, PathBuf)], yes: bool) -> io::Result<()>
     if !yes && io::stdin().is_terminal() && !agreed(node)? {
         return Err(io::Error::other("not confirmed"));
     }
-    let mut moves = String::new();
-    for (name, content, mode) in &changed {
+    let names: Vec<&str> = changed.iter().map(|(name, ..)| *name).collect();
+    let put = changed.iter().try_for_each(|(name, content, mode)| {
         let new = format!("{DIRECTORY}/.{name}.propagated");
-        ssh(node, &format!("umask 077 && cat >{new} && chmod {mode:o} {new}"), content)?;
-        moves += &format!("mv {new} {DIRECTORY}/{name} && ");
-    }
-    ssh(node, &format!("{moves}:"), b"").map(drop)
+        ssh(node, &format!("umask 077 && cat >{new} && chmod {mode:o} {new}"), content).map(drop)
+    });
+    put.and_then(|()| ssh(node, &exchange(&names), b"").map(drop)).inspect_err(|_| {
+        let left: Vec<String> = names.iter().map(|name| format!("{DIRECTORY}/.{name}.propagated")).collect();
+        // What is left behind is in nobody's way.
+        let _ = ssh(node, &format!("rm -f {}", left.join(" ")), b"");
+    })
+}
+
+/// For the other node's shell: the new files take the old ones' places, or all old ones are put back.
+fn exchange(names: &[&str]) -> String {
+    let names = names.join(" ");
+    format!(
+        "cd {DIRECTORY} || exit 1\n\
+         for f in {names}; do rm -f .$f.before; [ ! -e $f ] || cp -p $f .$f.before || exit 1; done\n\
+         for f in {names}; do mv -f .$f.propagated $f || failed=1; done\n\
+         for f in {names}; do\n\
+         if [ -z \"$failed\" ]; then rm -f .$f.before\n\
+         elif [ -e .$f.before ]; then mv -f .$f.before $f || cp -p .$f.before $f\n\
+         else rm -f $f; fi\n\
+         done\n\
+         [ -z \"$failed\" ]"
+    )
 }
 
 /// What `diff -u` says between the node's file and ours.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::wire::Message;
+use crate::config::digest::Digests;
 use crate::config::settings::Failback;
 
 /// Monotonic time since the daemon started.
@@ -75,6 +76,8 @@ pub enum Input {
     },
     /// The machine's load average, for `ld`; sent now and then.
     Load(String),
+    /// Digests of this node's files, told to the others; sent at the start and after each change.
+    Files(Digests),
     /// A group action ended.
     ActionDone {
         /// Which one.
@@ -281,6 +284,8 @@ pub struct NodeView {
     pub heard: Option<Mono>,
     /// Links to it: name, whether up.
     pub links: Vec<(String, bool)>,
+    /// Files of it that differ from this node's, as far as it says.
+    pub differs: Vec<String>,
 }
 
 /// A group in the status.

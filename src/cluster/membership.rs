@@ -11,6 +11,7 @@ use crate::cluster::rexmit::Inbound;
 use crate::cluster::timers::Timer;
 use crate::cluster::voice::Cx;
 use crate::cluster::wire::Message;
+use crate::config::digest::Digests;
 use crate::config::settings::Settings;
 
 /// What a node announces on top of its dead time while it starts.
@@ -80,6 +81,10 @@ pub(super) struct Peer {
     pub(super) ours: bool,
     /// Whether it announced `protocol`, and so acknowledges.
     pub(super) acks: bool,
+    /// What it says of its files.
+    files: Digests,
+    /// Those that differ from ours.
+    pub(super) differs: Vec<String>,
     /// Number and time stamp of its last status.
     last_status: (u64, u64),
     /// It has a new generation, and no status of it has come yet.
@@ -95,6 +100,20 @@ impl Peer {
     /// Takes part: alive, active, and not about to go.
     pub(super) fn active(&self) -> bool {
         self.alive() && self.status == Status::Active && !self.left
+    }
+
+    /// Tells it once when files differ, and when they do not any more.
+    fn compare(&mut self, cx: &mut Cx<'_>, ours: &Digests) {
+        let differs = ours.differing(&self.files);
+        if differs == self.differs {
+            return;
+        }
+        if differs.is_empty() {
+            cx.voice.info(format!("The files of {} are the same as here again.", self.name));
+        } else {
+            cx.voice.warn(format!("Files of {} differ from those here: {}", self.name, differs.join(", ")));
+        }
+        self.differs = differs;
     }
 
     /// It started anew: its next status is newer than any before.
@@ -131,6 +150,8 @@ pub(super) struct Members {
     pub(super) peers: Vec<Peer>,
     pub(super) pings: Vec<Ping>,
     pub(super) links: Links,
+    /// What this node says of its files.
+    files: Digests,
     pub(super) since: Mono,
     start: Start,
     started: Mono,
@@ -156,6 +177,8 @@ impl Members {
             acks_from: 0,
             ours: false,
             acks: true,
+            files: Digests::default(),
+            differs: Vec::new(),
             last_status: (0, 0),
             new_run: true,
         };
@@ -164,6 +187,7 @@ impl Members {
             peers: settings.nodes.iter().map(peer).collect(),
             pings: settings.ping.iter().map(|_| Ping { since: now.mono, ..Ping::default() }).collect(),
             links: Links::new(settings),
+            files: Digests::default(),
             since: now.mono,
             start: Start::Waiting,
             started: now.mono,
@@ -334,7 +358,13 @@ impl Members {
         peer.last_status = (seq, ts);
         peer.heard = Some(now);
         peer.dt = message.hex("dt").map_or(cx.settings.deadtime, Duration::from_millis).min(LONGEST_DEAD_TIME);
-        peer.ours = cx.settings.extensions && message.text(CAPABILITIES).is_some();
+        let said = message.text(CAPABILITIES).filter(|_| cx.settings.extensions);
+        peer.ours = said.is_some();
+        let files = Digests::parse(said.unwrap_or_default());
+        if peer.files != files {
+            peer.files = files;
+            peer.compare(cx, &self.files);
+        }
         if message.text("protocol").is_none() {
             peer.acks = false;
         }
@@ -424,7 +454,16 @@ impl Members {
         let dt = self.announced(cx.settings.deadtime).as_millis();
         let message = Message::new("status").with("st", status.word()).with("dt", format!("{dt:x}"));
         let message = message.with("protocol", "1");
-        cx.say(if cx.settings.extensions { message.with(CAPABILITIES, "1") } else { message });
+        let said = format!("1 {}", self.files);
+        cx.say(if cx.settings.extensions { message.with(CAPABILITIES, said.trim_end()) } else { message });
+    }
+
+    /// This node's files are others now, or were read for the first time.
+    pub(super) fn files_changed(&mut self, cx: &mut Cx<'_>, files: Digests) {
+        self.files = files;
+        for peer in self.peers.iter_mut().filter(|p| p.alive()) {
+            peer.compare(cx, &self.files);
+        }
     }
 
     fn tell_ping(cx: &mut Cx<'_>, id: usize, alive: bool) {
@@ -454,7 +493,7 @@ impl Members {
     }
 }
 
-/// The field of `status` by which lvs-ha nodes know each other. Heartbeat passes over it.
+/// The field of `status` by which lvs-ha nodes know each other: `1`, then the digests of the files. Heartbeat passes over it.
 const CAPABILITIES: &str = "lvsha";
 
 /// A dead time beyond this is taken as this, so that a wrong number cannot stop the detection for good.

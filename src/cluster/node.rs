@@ -81,6 +81,7 @@ impl Node {
             }
             Input::PingReply { ping } => members.ping_reply(&mut cx, ping),
             Input::Load(load) => cx.voice.set_load(load),
+            Input::Files(files) => members.files_changed(&mut cx, files),
             Input::ActionDone { id, outcome } => takeover.action_done(&mut cx, id, outcome),
             Input::Command(command) => takeover.command(&mut cx, members, command),
             Input::Local(message) => takeover.local(&mut cx, members, message),
@@ -158,6 +159,7 @@ impl Node {
                 since: if me { self.members.since } else { peer.since },
                 heard: peer.heard,
                 links: self.members.links.of(index),
+                differs: if peer.alive() { peer.differs.clone() } else { Vec::new() },
             });
         }
         for (ping, settings) in self.members.pings.iter().zip(&self.settings.ping) {
@@ -169,6 +171,7 @@ impl Node {
                 since: ping.since,
                 heard: ping.heard,
                 links: vec![(settings.name.clone(), ping.alive)],
+                differs: Vec::new(),
             });
         }
         View {

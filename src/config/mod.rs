@@ -7,6 +7,7 @@
 
 pub mod authkeys;
 pub mod diag;
+pub mod digest;
 pub mod ha_cf;
 pub mod haresources;
 pub mod ipvsadm_default;

@@ -88,6 +88,9 @@ fn of_cluster(cluster: &Cluster, found: &mut Vec<String>) {
             (None, Some(_)) => {}
         }
     }
+    for node in cluster.nodes.iter().filter(|n| !n.differs.is_empty()) {
+        found.push(format!("files of {} differ from those here: {}", node.name, node.differs.join(", ")));
+    }
     for node in &cluster.nodes {
         let kind = if node.ping { "ping node" } else { "node" };
         match node.status.as_str() {

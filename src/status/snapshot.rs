@@ -51,6 +51,9 @@ pub struct Node {
     pub heard: Option<f64>,
     /// Links to it.
     pub links: Vec<Link>,
+    /// Files of it that differ from this node's; nothing is known of a node that runs another program.
+    #[serde(default)]
+    pub differs: Vec<String>,
 }
 
 /// A link to a node.

@@ -273,6 +273,10 @@ impl Host {
     pub fn write_file_mode(&self, file: &str, text: &str, mode: u32) -> anyhow::Result<()> {
         let path = self.path(file)?;
         fs::create_dir_all(path.parent().context("a file has a folder")?)?;
+        // From here an absolute link leads to a file of this machine.
+        if path.is_symlink() {
+            fs::remove_file(&path)?;
+        }
         fs::write(&path, text).with_context(|| format!("{}: {file}", self.name()))?;
         Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
     }

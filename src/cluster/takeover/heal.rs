@@ -10,6 +10,7 @@ use crate::cluster::takeover::sets::{self, Groups};
 use crate::cluster::takeover::{Phase, Takeover};
 use crate::cluster::voice::Cx;
 use crate::cluster::wire::Message;
+use crate::config::settings::Group;
 
 /// In `resource`: this node has just started, holds nothing and gives nothing away.
 const START: &str = "lvsha_start";
@@ -23,9 +24,9 @@ impl Takeover {
     }
 
     /// What our report says beyond the original's.
-    pub(super) fn annotate(&self, mut message: Message, claimed: &Groups) -> Message {
+    pub(super) fn annotate(&self, all: &[Group], mut message: Message, claimed: &Groups) -> Message {
         if self.exact {
-            message = message.with(sets::LIST, sets::list(claimed));
+            message = message.with(sets::LIST, sets::list(all, claimed));
         }
         let starts = matches!(self.phase, Phase::Waiting | Phase::Starting | Phase::Collecting);
         if self.exact && starts && claimed.is_empty() && self.slots.calm() {

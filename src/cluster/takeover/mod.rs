@@ -417,7 +417,7 @@ impl Takeover {
         }
         other.newest = heard.seq;
         let groups = match message.text(sets::LIST) {
-            Some(list) => sets::from_list(list, cx.settings.groups.len()),
+            Some(list) => sets::from_list(&cx.settings.groups, list),
             None => sets::expand(cx.settings, set, members.name(from)),
         };
         if message.text("rtype") == Some("full") || set == Set::None {
@@ -467,7 +467,7 @@ impl Takeover {
         if let Some(info) = info {
             message = message.with("info", info);
         }
-        let message = self.annotate(message, &claimed);
+        let message = self.annotate(&cx.settings.groups, message, &claimed);
         cx.say(self.ask_report(message));
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::io::{GroupId, Set};
-use crate::config::settings::Settings;
+use crate::config::settings::{Group, Settings};
 
 /// Some groups.
 pub(in crate::cluster) type Groups = BTreeSet<GroupId>;
@@ -86,14 +86,28 @@ pub(super) fn project(settings: &Settings, groups: &Groups, hollow: Set, node: &
     Set::of(half(true, hollow.local()), half(false, hollow.foreign()))
 }
 
-/// The exact list for more than two nodes, where the words say too little: numbers of the groups, in the file's order.
-pub(super) fn list(groups: &Groups) -> String {
-    groups.iter().map(|g| g.0.to_string()).collect::<Vec<_>>().join(" ")
+/// The exact list, for the wire: a group is named by what its line says, since another node may have read another file.
+pub(super) fn list(all: &[Group], groups: &Groups) -> String {
+    let names = names(all);
+    groups.iter().filter_map(|g| names.get(g.0)).cloned().collect::<Vec<_>>().join(" ")
 }
 
-/// Reads such a list; numbers beyond `count` are ignored.
-pub(super) fn from_list(text: &str, count: usize) -> Groups {
-    text.split_whitespace().filter_map(|n| n.parse().ok()).filter(|n| *n < count).map(GroupId).collect()
+/// Reads such a list; a group that this node does not have is passed over.
+pub(super) fn from_list(all: &[Group], text: &str) -> Groups {
+    let names = names(all);
+    text.split_whitespace().filter_map(|word| names.iter().position(|n| n == word)).map(GroupId).collect()
+}
+
+/// A short name for each group: FNV-1a of its node and key, and how many before it have the same.
+fn names(all: &[Group]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for group in all {
+        let line = format!("{} {}", group.node, group.key());
+        let before = lines.iter().filter(|l| l.split('\n').next() == Some(&line)).count();
+        lines.push(format!("{line}\n{before}"));
+    }
+    let hash = |line: &String| line.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    lines.iter().map(|line| format!("{:x}", hash(line))).collect()
 }
 
 /// The field with the exact list.
@@ -102,6 +116,7 @@ pub(super) const LIST: &str = "lvsha_groups";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::haresources::resource;
 
     #[test]
     fn words_round_trip_and_mirror() {
@@ -116,9 +131,20 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_bounded() {
-        let groups = Groups::from([GroupId(0), GroupId(2)]);
-        assert_eq!(list(&groups), "0 2");
-        assert_eq!(from_list("0 2 7 x -1", 3), groups);
+    fn a_list_names_groups_whatever_else_the_file_has() {
+        let settings = |lines: &[&str]| -> Vec<Group> {
+            let group = |line: &&str| {
+                let (node, key) = line.split_once(' ').unwrap();
+                Group { node: node.into(), resources: vec![resource(key)] }
+            };
+            lines.iter().map(group).collect()
+        };
+        let ours = settings(&["a 10.0.0.1", "a 10.0.0.2", "b 10.0.0.2", "a 10.0.0.2"]);
+        let theirs = settings(&["b new", "a 10.0.0.1", "b 10.0.0.2", "a 10.0.0.2"]);
+        let all = Groups::from([0, 1, 2, 3].map(GroupId));
+        let text = list(&ours, &all);
+        assert_eq!(from_list(&ours, &text), all);
+        assert_eq!(from_list(&theirs, &text), Groups::from([1, 2, 3].map(GroupId)));
+        assert_eq!(from_list(&ours, "0 x -1 ffffffffffff"), Groups::new());
     }
 }

@@ -96,7 +96,7 @@ impl Takeover {
         let (Some(set), Some(info)) = (message.text("rsc_hold").and_then(Set::from_word), message.text("info")) else { return };
         let giver = if info == "other" || matches!(self.standby, Standby::Released(_)) { members.me } else { from };
         let groups = match message.text(sets::LIST) {
-            Some(list) => sets::from_list(list, cx.settings.groups.len()),
+            Some(list) => sets::from_list(&cx.settings.groups, list),
             None => sets::expand(cx.settings, set, members.name(giver)),
         };
         let deal = Deal { with: from, set, groups };
@@ -240,7 +240,7 @@ impl Takeover {
     fn say_ask(&self, cx: &mut Cx<'_>, members: &Members, deal: &Deal, info: &str) {
         let message = Message::new("ask_resources").with("rsc_hold", deal.set.word()).with("info", info);
         if self.exact {
-            cx.say(message.with("dest", members.name(deal.with)).with(sets::LIST, sets::list(&deal.groups)));
+            cx.say(message.with("dest", members.name(deal.with)).with(sets::LIST, sets::list(&cx.settings.groups, &deal.groups)));
         } else {
             cx.say(message);
         }

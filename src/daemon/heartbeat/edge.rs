@@ -1,9 +1,9 @@
 //! Everything beside the heartbeat thread: groups, addresses, the control socket, signals, files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,14 +17,17 @@ use super::{Paths, clients, next_identity, reboot};
 use crate::agents::builtin::vip::Vips;
 use crate::agents::haresources::{Runner, addresses};
 use crate::cluster::io::{Command, Event, Input, Level, Mono, Outcome, Subject, Verb, View};
+use crate::config::digest::{self, Digests};
 use crate::config::load::System;
 use crate::config::load::cluster::{load, node_name};
 use crate::config::report::{Part, parts};
-use crate::config::settings::{Medium, Settings};
+use crate::config::settings::{Keys, Medium, Settings};
 use crate::control::proto::{Request, Response};
 use crate::control::server::Server;
 use crate::log::Log;
 
+/// Between two looks at the files.
+const FILES: Duration = Duration::from_secs(5);
 /// Between two looks at the load average.
 const LOAD: Duration = Duration::from_secs(1);
 /// Between two looks at the peers' Ethernet addresses.
@@ -49,13 +52,15 @@ pub(super) struct Edge {
     pub(super) environment: Vec<(String, String)>,
     pub(super) start: Instant,
     pub(super) foreground: bool,
+    /// The text of the key in use.
+    pub(super) secret: Mutex<Vec<u8>>,
 }
 
 impl Edge {
     /// Works until the node has stopped.
     pub(super) async fn run(self, mut from_core: mpsc::Receiver<ToEdge>, server: Option<Server>) -> anyhow::Result<()> {
         let edge = Arc::new(self);
-        let sources = Arc::new(std::sync::Mutex::new(BTreeSet::new()));
+        let sources = Arc::new(Mutex::new(BTreeSet::new()));
         let mut tasks = tokio::task::JoinSet::new();
         if let Some(server) = server {
             let handler = Arc::clone(&edge);
@@ -64,6 +69,7 @@ impl Edge {
             });
         }
         tasks.spawn(Arc::clone(&edge).load());
+        tasks.spawn(Arc::clone(&edge).files());
         tasks.spawn(Arc::clone(&edge).settle());
         tasks.spawn(Arc::clone(&edge).learn(Arc::clone(&sources)));
         tasks.spawn(Arc::clone(&edge).signals());
@@ -98,7 +104,7 @@ impl Edge {
                     tokio::spawn(Arc::clone(&edge).fence(node));
                 }
                 ToEdge::Source(address) => {
-                    sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(address);
+                    sources.lock().unwrap_or_else(PoisonError::into_inner).insert(address);
                 }
                 ToEdge::NewRun => {
                     let edge = Arc::clone(&edge);
@@ -171,6 +177,27 @@ impl Edge {
         clients.lock().await.start(&self.settings.local.respawn, &self.environment, &self.log);
     }
 
+    /// Digests of the files, for the other nodes.
+    async fn files(self: Arc<Self>) {
+        let mut told = Digests::default();
+        let mut tick = interval(FILES);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let mut files = BTreeMap::new();
+            for name in digest::FILES {
+                if let Ok(content) = tokio::fs::read(self.paths.config.join(name)).await {
+                    files.insert(name, content);
+                }
+            }
+            let digests = Digests::of(&files, &self.secret.lock().unwrap_or_else(PoisonError::into_inner));
+            if digests != told {
+                told = digests;
+                self.tell_core(ToCore::Input(Input::Files(told.clone()))).await;
+            }
+        }
+    }
+
     /// The load average, for the heartbeats.
     async fn load(self: Arc<Self>) {
         let mut tick = interval(LOAD);
@@ -210,14 +237,14 @@ impl Edge {
 
     /// Learns which Ethernet addresses are the peers': behind the addresses that their packets come from and that the links
     /// send to, and behind the groups that they hold.
-    async fn learn(self: Arc<Self>, sources: Arc<std::sync::Mutex<BTreeSet<Ipv4Addr>>>) {
+    async fn learn(self: Arc<Self>, sources: Arc<Mutex<BTreeSet<Ipv4Addr>>>) {
         let mut tick = interval(LEARN);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // A node says that it holds a group before it has found out whether a stranger has its address: a look later it is true.
         let mut owners: Vec<Option<String>> = Vec::new();
         loop {
             tick.tick().await;
-            let mut known = sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+            let mut known = sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
             known.extend(self.settings.media.iter().filter_map(|m| match m {
                 Medium::Ucast { peer, .. } => Some(*peer),
                 _ => None,
@@ -297,7 +324,10 @@ impl Edge {
                 (loaded.settings, report)
             });
             match loaded.await {
-                Ok((Some(settings), _)) => self.tell_core(ToCore::Keys(settings.keys)).await,
+                Ok((Some(settings), _)) => {
+                    *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = secret(&settings.keys);
+                    self.tell_core(ToCore::Keys(settings.keys)).await;
+                }
                 Ok((None, report)) => {
                     for part in report {
                         if let Part::Log(severity, text) = part {
@@ -313,6 +343,11 @@ impl Edge {
             self.log.write(Level::Info, "Configuration unchanged.");
         }
     }
+}
+
+/// The text of the key in use.
+pub(super) fn secret(keys: &Keys) -> Vec<u8> {
+    keys.get(keys.active).map(|k| k.secret.clone()).unwrap_or_default()
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

@@ -13,9 +13,8 @@ mod watch;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Mutex, mpsc as std_mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -202,8 +201,9 @@ impl Daemon {
         let (to_edge, from_core) = mpsc::channel(TO_EDGE);
         let core = core_thread(&settings, &paths, &log, start, from_edge, to_edge)?;
         let foreground = mode.foreground;
+        let (log_too, secret) = (log.clone(), Mutex::new(edge::secret(&settings.keys)));
         let edge =
-            Edge { settings, paths, log: log.clone(), to_core, events, vips, runner, hooks, environment, start, foreground };
+            Edge { settings, paths, log: log_too, to_core, events, vips, runner, hooks, environment, start, foreground, secret };
         Ok(Self { runtime, edge, from_core, server: Some(server), core, log, _pid: pid })
     }
 

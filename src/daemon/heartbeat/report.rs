@@ -49,6 +49,7 @@ pub(super) fn snapshot(settings: &Settings, view: View, events: &Events, now: Mo
         since: ago(n.since),
         heard: n.heard.map(ago),
         links: n.links.into_iter().map(|(name, up)| snapshot::Link { name, up }).collect(),
+        differs: n.differs,
     };
     let group = |(g, view): (&crate::config::settings::Group, crate::cluster::io::GroupView)| snapshot::Group {
         node: g.node.clone(),

@@ -4,6 +4,7 @@ mod bad_input;
 mod beside;
 mod clients;
 mod crash;
+mod files;
 mod lifecycle;
 mod mixed;
 mod pair;
@@ -26,6 +27,7 @@ pub fn cases() -> Vec<Case> {
         resources::CASES,
         stuck::CASES,
         beside::CASES,
+        files::CASES,
         bad_input::CASES,
     ]
     .concat()

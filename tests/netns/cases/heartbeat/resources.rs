@@ -270,7 +270,7 @@ fn propagate(pair: &Pair<'_>) -> Result<(), Failure> {
     let alpha = pair.alpha;
     alpha.write_file_mode(
         "/usr/bin/ssh",
-        "#!/bin/sh\necho \"$1\" >>/var/log/ssh\necho \"$2\" | sed 's#/etc/ha.d#/var/other#g' >/var/log/command\nexec sh /var/log/command\n",
+        "#!/bin/sh\necho \"$1\" >>/var/log/ssh\necho \"$2\" | sed 's#/etc/ha.d#/var/other#g' >/var/log/command\nPATH=/usr/local/faulty:$PATH exec sh /var/log/command\n",
         0o755,
     )?;
     alpha.run("mkdir -p /var/other && cp /etc/ha.d/ha.cf /var/other/ && echo old >/var/other/haresources")?.ok()?;
@@ -291,6 +291,19 @@ fn propagate(pair: &Pair<'_>) -> Result<(), Failure> {
     ensure!(
         again.contains("All files are the same there.") && alpha.read_file("/var/log/ssh")?.starts_with("root@beta\n"),
         "{again}"
+    );
+    // The last of two moves fails: the first one is taken back.
+    alpha.write_file_mode(
+        "/usr/local/faulty/mv",
+        "#!/bin/sh\nfor to; do :; done\n[ \"$to\" != authkeys ] || exit 1\nexec /bin/mv \"$@\"\n",
+        0o755,
+    )?;
+    alpha.run("cd /var/other && echo older >haresources && echo older >authkeys && chmod 600 authkeys")?.ok()?;
+    let seen = alpha.run("/usr/lib/heartbeat/ha_propagate")?;
+    ensure!(seen.code == 1 && seen.err.contains("nothing was changed there"), "{seen:?}");
+    ensure!(
+        alpha.run("cat /var/other/haresources /var/other/authkeys; ls -A /var/other")?.out
+            == "older\nolder\nauthkeys\nha.cf\nharesources\n"
     );
     Ok(())
 }
