@@ -156,7 +156,13 @@ enum Failure {
 impl Failure {
     /// For `map_err`.
     fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { what, source }
+        move |source| match source.kind() {
+            // What the TLS library says of it is long and tells of itself.
+            io::ErrorKind::UnexpectedEof => {
+                Self::Io { what, source: io::Error::new(source.kind(), "the server closed the connection") }
+            }
+            _ => Self::Io { what, source },
+        }
     }
 }
 

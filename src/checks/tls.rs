@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
@@ -41,9 +42,13 @@ pub(super) async fn wrap(stream: TcpStream, addr: IpAddr, tls: &Tls) -> Result<T
 /// What a check's TLS is to do. Nothing of a session is kept: a check is to see what a new client sees.
 pub(super) async fn config(tls: &Tls) -> Result<ClientConfig, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut trusted = Vec::new();
     let authorities = match (tls.verify, &tls.ca) {
         (false, _) => None,
-        (true, Some(file)) => Some(own(file).await?),
+        (true, Some(file)) => {
+            trusted = own(file).await?;
+            Some(authorities(&trusted, file)?)
+        }
         (true, None) => Some(system().await?),
     };
     let inner = match authorities {
@@ -53,7 +58,7 @@ pub(super) async fn config(tls: &Tls) -> Result<ClientConfig, Failure> {
             Some(verifier.map_err(|e| Failure::Answer(format!("authorities for TLS: {e}")))?)
         }
     };
-    let verifier = Observer { inner, warn_days: tls.warn_days, provider: provider.clone() };
+    let verifier = Observer { inner, trusted, warn_days: tls.warn_days, provider: provider.clone() };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| Failure::Answer(format!("TLS: {e}")))?
@@ -64,15 +69,24 @@ pub(super) async fn config(tls: &Tls) -> Result<ClientConfig, Failure> {
     Ok(config)
 }
 
-/// The authorities of a file, read for each check so that a new file counts at once.
-async fn own(file: &str) -> Result<Arc<RootCertStore>, Failure> {
-    let failed = |e: &dyn std::fmt::Display| Failure::Answer(format!("authorities of {file}: {e}"));
-    let bytes = tokio::fs::read(file).await.map_err(|e| failed(&e))?;
+/// The certificates of a file, read for each check so that a new file counts at once.
+async fn own(file: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let bytes = tokio::fs::read(file).await.map_err(|e| unusable(file, &e))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let found = found.map_err(|e| unusable(file, &e))?;
+    if found.is_empty() { Err(unusable(file, &"there is no certificate in it")) } else { Ok(found) }
+}
+
+fn authorities(certificates: &[CertificateDer<'static>], file: &str) -> Result<Arc<RootCertStore>, Failure> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        roots.add(certificate.map_err(|e| failed(&e))?).map_err(|e| failed(&e))?;
+    for certificate in certificates {
+        roots.add(certificate.clone()).map_err(|e| unusable(file, &e))?;
     }
-    if roots.is_empty() { Err(failed(&"there is no certificate in it")) } else { Ok(Arc::new(roots)) }
+    Ok(Arc::new(roots))
+}
+
+fn unusable(file: &str, why: &dyn std::fmt::Display) -> Failure {
+    Failure::Answer(format!("authorities of {file}: {why}"))
 }
 
 /// The system's authorities, read once.
@@ -95,6 +109,9 @@ async fn system() -> Result<Arc<RootCertStore>, Failure> {
 #[derive(Debug)]
 struct Observer {
     inner: Option<Arc<WebPkiServerVerifier>>,
+    /// Certificates of one's own: a server may have one of these itself, though the rules want an authority's signature on
+    /// another.
+    trusted: Vec<CertificateDer<'static>>,
     warn_days: u32,
     provider: Arc<CryptoProvider>,
 }
@@ -115,8 +132,9 @@ impl ServerCertVerifier for Observer {
             }
         }
         match &self.inner {
-            Some(rules) => rules.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
             None => Ok(ServerCertVerified::assertion()),
+            Some(_) if self.trusted.iter().any(|own| own == end_entity) => own_certificate(end_entity, server_name, now),
+            Some(rules) => rules.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(plain),
         }
     }
 
@@ -146,6 +164,30 @@ impl ServerCertVerifier for Observer {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The server has the very certificate that is trusted: its time and name count all the same.
+fn own_certificate(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<ServerCertVerified, Error> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|_| Error::from(CertificateError::BadEncoding))?;
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if now < parsed.validity().not_before.timestamp() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now > parsed.validity().not_after.timestamp() {
+        return Err(CertificateError::Expired.into());
+    }
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+    Ok(ServerCertVerified::assertion())
+}
+
+/// A certificate that has signed itself has no authority that is known: told in plain words.
+fn plain(error: Error) -> Error {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(why)) if format!("{why:?}").contains("CaUsedAsEndEntity") => {
+            CertificateError::UnknownIssuer.into()
+        }
+        other => other,
     }
 }
 

@@ -36,7 +36,7 @@ pub fn build(lab: &mut Lab) -> anyhow::Result<()> {
 /// The command that starts heartbeat.
 pub fn heartbeat() -> &'static str {
     match product() {
-        Product::LvsHa => "heartbeat",
+        Product::LvsHa | Product::Servers => "heartbeat",
         Product::Originals => "/usr/libexec/heartbeat/heartbeat",
     }
 }

@@ -140,8 +140,10 @@ impl Host {
         fs::create_dir_all(&self.dir)?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["host-init", self.name()]).arg(&self.dir);
-        if self.machine.product == Product::Originals {
-            command.arg(originals()?);
+        match self.machine.product {
+            Product::LvsHa => {}
+            Product::Originals => drop(command.arg(originals()?)),
+            Product::Servers => drop(command.args(servers()?)),
         }
         let errors = self.dir.join("init.err");
         let mut init = command
@@ -316,7 +318,7 @@ impl Host {
         symlink(std::env::current_exe()?, self.path("/usr/bin/netns")?)?;
         let script = fs::read_to_string(root().join("vagrant/files/httpd"))?;
         self.write_file_mode("/etc/init.d/httpd", &script, 0o755)?;
-        if self.machine.product == Product::LvsHa {
+        if self.machine.product != Product::Originals {
             let script = root().join("vagrant/provision/install.sh");
             let link = format!("sh '{}' '{}' '{}'", script.display(), root().display(), executable().display());
             self.run(&link)?.ok()?;
@@ -363,10 +365,20 @@ impl Host {
 
 /// Where `tests/lab` unpacked Debian's packages.
 pub fn originals() -> anyhow::Result<PathBuf> {
-    let cache = std::env::var("LVS_HA_LAB_CACHE").unwrap_or_else(|_| "/var/cache/lvs-ha-lab".to_owned());
-    let dir = PathBuf::from(cache).join("originals");
+    let dir = cache().join("originals");
     ensure!(dir.join("usr").is_dir(), "the original programs are not in {}: tests/lab fetches them", dir.display());
     Ok(dir)
+}
+
+/// The same of servers to be checked: those of every run, and those of `--all` if they are there.
+pub fn servers() -> anyhow::Result<Vec<PathBuf>> {
+    let dirs = ["servers", "all-servers"].map(|name| cache().join(name));
+    ensure!(dirs[0].join("usr").is_dir(), "the servers are not in {}: tests/lab fetches them", dirs[0].display());
+    Ok(dirs.into_iter().filter(|d| d.join("usr").is_dir()).collect())
+}
+
+fn cache() -> PathBuf {
+    std::env::var_os("LVS_HA_LAB_CACHE").map_or_else(|| "/var/cache/lvs-ha-lab".into(), PathBuf::from)
 }
 
 fn tempfile() -> anyhow::Result<File> {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
-/// `host-init NAME DIR [LOWER]`: DIR takes what the host writes; LOWER is a tree laid over this machine's /etc and /usr.
+/// `host-init NAME DIR [LOWER...]`: DIR takes what the host writes; each LOWER is a tree laid over this machine's /etc and /usr.
 pub fn outer(words: &[&str]) -> anyhow::Result<ExitCode> {
     unshare(
         CloneFlags::CLONE_NEWNET
@@ -32,7 +32,7 @@ pub fn outer(words: &[&str]) -> anyhow::Result<ExitCode> {
 pub fn pid1(words: &[&str]) -> anyhow::Result<ExitCode> {
     let name = words.first().context("which name?")?;
     let dir = words.get(1).context("which folder?")?;
-    let lower = words.get(2).map_or(String::new(), |l| format!("{l}/"));
+    let lower = words.get(2..).unwrap_or_default().join(" ");
     nix::unistd::sethostname(name)?;
     let output = Command::new("sh").args(["-euc", FILES, "host", name, dir, &lower]).stdin(Stdio::null()).output()?;
     ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -61,8 +61,8 @@ dir=$2 lower=$3
 for d in etc usr var; do
     rm -rf "$dir/work.$d"; mkdir -p "$dir/$d" "$dir/work.$d"
     layers=/$d
-    # The tree may itself be below /var; of that it has only folders that are made here.
-    [ -z "$lower" ] || [ $d = var ] || layers=$lower$d:$layers
+    # The trees may themselves be below /var; of that they have only folders that are made here.
+    [ $d = var ] || for l in $lower; do [ ! -d "$l/$d" ] || layers=$l/$d:$layers; done
     mount -t overlay -o "lowerdir=$layers,upperdir=$dir/$d,workdir=$dir/work.$d" "lab-$d" /$d
 done
 mount -t tmpfs -o mode=755 run /run

@@ -39,6 +39,8 @@ pub struct Case {
     pub long: bool,
     /// Whether a host of it has Debian's programs: `tests/lab` fetches them.
     pub originals: bool,
+    /// Whether a host of it has servers of Debian's.
+    pub servers: bool,
     /// Takes a minute or so: not in plain `cargo test`.
     pub slow: bool,
     /// What it does: an error is a failure.
@@ -48,7 +50,7 @@ pub struct Case {
 impl Case {
     /// A case for every run.
     pub const fn new(name: &'static str, needs: Kernel, run: fn(&mut Lab) -> Result<(), Failure>) -> Self {
-        Self { name, needs, long: false, originals: false, slow: false, run }
+        Self { name, needs, long: false, originals: false, servers: false, slow: false, run }
     }
 
     /// The same, not run by plain `cargo test`.
@@ -69,6 +71,13 @@ impl Case {
     #[must_use]
     pub const fn originals(mut self) -> Self {
         self.originals = true;
+        self
+    }
+
+    /// The same, with hosts that have servers of Debian's.
+    #[must_use]
+    pub const fn servers(mut self) -> Self {
+        self.servers = true;
         self
     }
 }
@@ -137,7 +146,9 @@ fn run(chosen: Vec<Case>) -> anyhow::Result<ExitCode> {
             Kernel::NoIpvs if ipvs => return Some("this kernel has IPVS".to_owned()),
             _ => {}
         }
-        case.originals.then(host::originals).and_then(Result::err).map(|e| e.to_string())
+        let originals = case.originals.then(host::originals).and_then(Result::err);
+        let servers = case.servers.then(host::servers).and_then(Result::err);
+        originals.or(servers).map(|e| e.to_string())
     };
     let (able, unable): (Vec<Case>, Vec<Case>) = chosen.into_iter().partition(|c| hindrance(c).is_none());
     for case in &unable {

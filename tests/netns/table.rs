@@ -30,6 +30,8 @@ pub enum Product {
     LvsHa,
     /// Debian's packages, for comparison: unpacked in the lab's cache, seen by this host alone.
     Originals,
+    /// Ours, and servers to be checked from Debian's packages, unpacked likewise.
+    Servers,
 }
 
 /// A network interface and the network (an Ethernet switch) that its cable leads to.

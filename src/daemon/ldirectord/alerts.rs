@@ -1,9 +1,10 @@
-//! Sends alerts: mail, webhook, hook. One task and one bounded queue each, so that a mail server that hangs holds up
-//! neither the director nor the others.
+//! Sends alerts: mail, webhook, hook. One task and one bounded queue for mail, and for each webhook and hook, so that one that
+//! hangs holds up neither the director nor the others.
 //!
 //! Mails are rate limited: ten at once, then one every six seconds; what comes faster is put together, one mail for each
 //! service and its addressees.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lettre::address::{Address, Envelope};
@@ -37,9 +38,10 @@ const LAST: Duration = Duration::from_secs(5);
 /// The ways out.
 #[derive(Debug)]
 pub(super) struct Sender {
-    mail: Way<Mail>,
-    webhook: Way<String>,
-    hook: Way<String>,
+    office: Office,
+    mail: Way<(Mail, Alert)>,
+    webhooks: BTreeMap<String, Way<Alert>>,
+    hooks: BTreeMap<String, Way<Alert>>,
     /// Alerts that found a queue full, since the last word about it.
     lost: usize,
 }
@@ -47,8 +49,20 @@ pub(super) struct Sender {
 /// A queue and the task that empties it.
 #[derive(Debug)]
 struct Way<T> {
-    queue: mpsc::Sender<(T, Alert)>,
+    queue: mpsc::Sender<T>,
     task: JoinHandle<()>,
+}
+
+impl<T> Way<T> {
+    fn new<F: Future<Output = ()> + Send + 'static>(empty: impl FnOnce(mpsc::Receiver<T>) -> F) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        Self { queue, task: tokio::spawn(empty(waiting)) }
+    }
+
+    /// Whether there was no room.
+    fn lost(&self, one: T) -> bool {
+        self.queue.try_send(one).is_err()
+    }
 }
 
 /// What the tasks have in common.
@@ -61,18 +75,11 @@ struct Office {
 }
 
 impl Sender {
-    /// Starts the tasks; what is worth a log line goes to `told`.
+    /// Nothing waits yet; what is worth a log line goes to `told`.
     pub(super) fn start(host: String, instance: String, told: mpsc::Sender<Event>) -> Self {
         let office = Office { host, instance, told };
-        let (mail, mails) = mpsc::channel(QUEUE);
-        let (webhook, webhooks) = mpsc::channel(QUEUE);
-        let (hook, hooks) = mpsc::channel(QUEUE);
-        Self {
-            mail: Way { queue: mail, task: tokio::spawn(post(office.clone(), mails)) },
-            webhook: Way { queue: webhook, task: tokio::spawn(call(office.clone(), webhooks)) },
-            hook: Way { queue: hook, task: tokio::spawn(run(office, hooks)) },
-            lost: 0,
-        }
+        let mail = Way::new(|mails| post(office.clone(), mails));
+        Self { office, mail, webhooks: BTreeMap::new(), hooks: BTreeMap::new(), lost: 0 }
     }
 
     /// Puts an alert on its ways; never waits. The log lines about it come back.
@@ -81,11 +88,16 @@ impl Sender {
         let mut lost = 0;
         if let Some(mail) = alerts.mail.as_ref().filter(|m| m.wanted(alert.phase)) {
             events.push(Event::info(format!("emailalert: {}", alert.text)));
-            lost += usize::from(self.mail.queue.try_send((mail.clone(), alert.clone())).is_err());
+            lost += usize::from(self.mail.lost((mail.clone(), alert.clone())));
         }
-        for (way, to) in [(&self.webhook, &alerts.webhook), (&self.hook, &alerts.hook)] {
-            let Some(to) = to else { continue };
-            lost += usize::from(way.queue.try_send((to.clone(), alert.clone())).is_err());
+        let office = &self.office;
+        if let Some(url) = &alerts.webhook {
+            let new = || Way::new(|alerts| call(office.clone(), url.clone(), alerts));
+            lost += usize::from(self.webhooks.entry(url.clone()).or_insert_with(new).lost(alert.clone()));
+        }
+        if let Some(line) = &alerts.hook {
+            let new = || Way::new(|alerts| run(office.clone(), line.clone(), alerts));
+            lost += usize::from(self.hooks.entry(line.clone()).or_insert_with(new).lost(alert.clone()));
         }
         if lost > 0 {
             if self.lost == 0 {
@@ -100,9 +112,9 @@ impl Sender {
 
     /// Sends what waits, for some seconds.
     pub(super) async fn finish(self) {
-        let Self { mail, webhook, hook, .. } = self;
-        drop((mail.queue, webhook.queue, hook.queue));
-        let mut tasks = [mail.task, webhook.task, hook.task];
+        // Their queues end here.
+        let others = self.webhooks.into_values().chain(self.hooks.into_values()).map(|way| way.task);
+        let mut tasks: Vec<JoinHandle<()>> = others.chain([self.mail.task]).collect();
         let _ = timeout(LAST, async {
             for task in &mut tasks {
                 let _ = task.await;
@@ -243,7 +255,7 @@ fn mailer() -> &'static str {
     ["/usr/sbin/sendmail", "/usr/lib/sendmail"].into_iter().find(|p| std::path::Path::new(p).exists()).unwrap_or("sendmail")
 }
 
-async fn call(office: Office, mut webhooks: mpsc::Receiver<(String, Alert)>) {
+async fn call(office: Office, url: String, mut alerts: mpsc::Receiver<Alert>) {
     // Already there is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
@@ -252,7 +264,7 @@ async fn call(office: Office, mut webhooks: mpsc::Receiver<(String, Alert)>) {
         .timeout(SENDING)
         .build();
     let mut failure = None;
-    while let Some((url, alert)) = webhooks.recv().await {
+    while let Some(alert) = alerts.recv().await {
         let sent = match &client {
             Ok(client) => {
                 let body = alert.json(&office.host, &office.instance, unix_seconds());
@@ -273,9 +285,9 @@ async fn call(office: Office, mut webhooks: mpsc::Receiver<(String, Alert)>) {
     }
 }
 
-async fn run(office: Office, mut hooks: mpsc::Receiver<(String, Alert)>) {
+async fn run(office: Office, line: String, mut alerts: mpsc::Receiver<Alert>) {
     let mut failure = None;
-    while let Some((line, alert)) = hooks.recv().await {
+    while let Some(alert) = alerts.recv().await {
         let mut command = child::shell(&line);
         command.envs([
             ("LVS_HA_EVENT", alert.change.word()),

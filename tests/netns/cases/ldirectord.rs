@@ -16,7 +16,12 @@ use crate::runner::{Case, Failure, Kernel};
 use crate::table::{Machine, Product};
 
 pub const CASES: &[Case] = &[
-    Case::new("ldirectord/the original's cases, replayed", Kernel::Ipvs, replay::with_table).long().originals(),
+    Case::new("ldirectord/recorded cases: start and stop", Kernel::Ipvs, replay::starts_and_stops).originals(),
+    Case::new("ldirectord/recorded cases: reload, alerts, maintenance", Kernel::Ipvs, replay::reloads).originals(),
+    Case::new("ldirectord/recorded cases: the table", Kernel::Ipvs, replay::tables).originals(),
+    Case::new("ldirectord/recorded cases: kinds of checks", Kernel::Ipvs, replay::checks).originals(),
+    Case::new("ldirectord/recorded cases: services", Kernel::Ipvs, replay::services).originals(),
+    Case::new("ldirectord/recorded cases: all the others", Kernel::Ipvs, replay::rest).long().originals(),
     Case::new("ldirectord/the original's refusals, replayed", Kernel::Any, replay::without_table),
     Case::new("ldirectord/killed while it starts", Kernel::Ipvs, crash::starting).originals(),
     Case::new("ldirectord/killed while it runs", Kernel::Ipvs, crash::running).originals(),
@@ -25,7 +30,7 @@ pub const CASES: &[Case] = &[
     Case::new("ldirectord/connections outlive its restart", Kernel::Ipvs, connections::outlive_a_restart),
     Case::new("ldirectord/a broken file on reload changes nothing", Kernel::Ipvs, reload::broken).originals(),
     Case::new("ldirectord/servers that hang delay no other", Kernel::Ipvs, hanging::delays_no_other).originals(),
-    Case::new("ldirectord/a dead server is told of on every way", Kernel::Ipvs, alerts::are_sent).long().originals(),
+    Case::new("ldirectord/a dead server is told of on every way", Kernel::Ipvs, alerts::are_sent).originals(),
     Case::new("ldirectord/without permission on the table", Kernel::Ipvs, refusals::no_permission).originals(),
     Case::new("ldirectord/a broken line stops the start", Kernel::Any, refusals::broken_line),
     Case::new("ldirectord/a missing file", Kernel::Any, refusals::missing_file),

@@ -5,10 +5,11 @@ mod heartbeat;
 mod ipvsadm;
 mod ldirectord;
 mod resources;
+mod services;
 
 use crate::runner::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    [heartbeat::cases().as_slice(), harness::CASES, resources::CASES, ipvsadm::CASES, ldirectord::CASES].concat()
+    [heartbeat::cases().as_slice(), harness::CASES, resources::CASES, ipvsadm::CASES, ldirectord::CASES, services::CASES].concat()
 }

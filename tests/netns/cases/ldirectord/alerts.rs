@@ -98,7 +98,8 @@ pub fn are_sent(lab: &mut Lab) -> Result<(), Failure> {
 
     let _first = server(host, 8001)?;
     becomes(host, &[SERVICE, FIRST, other[0], other[1]], PATIENCE)?;
-    contains("/var/tmp/mails", &["Subject: [Shop] Added real server: 10.9.0.11:8001 (10.9.0.100:80) (Weight set to 1)"])?;
+    // A long subject is folded.
+    contains("/var/tmp/mails", &["Log-Message: [Shop] Added real server: 10.9.0.11:8001 (10.9.0.100:80) (Weight set to 1)"])?;
     host.run("ldirectord www.cf stop")?.ok()?;
     let calls = host.read_file("/var/tmp/fallback")?;
     let last: Vec<&str> = calls.lines().rev().take(2).collect();
