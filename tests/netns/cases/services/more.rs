@@ -27,7 +27,7 @@ vsftpd /etc/lab/vsftpd.conf
         tcp: &[21],
         tries: &[
             up("anonymous", "service=ftp\nrequest=\"health\"\nreceive=\"well\"", 21),
-            up("login", "service=ftp\nlogin=\"ftpu\"\npasswd=\"sesame\"\nrequest=\"mine\"\nreceive=\"of a user\"", 21),
+            up("login", "service=ftp\nlogin=\"ftpu\"\npasswd=\"sesame\"\nrequest=\"home/ftpu/mine\"\nreceive=\"of a user\"", 21),
             down("wrong password", "service=ftp\nlogin=\"ftpu\"\npasswd=\"wrong\"\nrequest=\"mine\"\nreceive=\".\"", 21, "530"),
             down("wrong answer", "service=ftp\nrequest=\"health\"\nreceive=\"ill\"", 21, "/ill/"),
             down("no such file", "service=ftp\nrequest=\"missing\"\nreceive=\".\"", 21, "550"),
@@ -154,25 +154,42 @@ raddbdir = /etc/lab/raddb
 logdir = /var/log
 run_dir = /run/freeradius
 name = radiusd
-log { destination = files
-  file = /var/log/radius.log
-  auth = yes }
-security { reject_delay = 0
-  require_message_authenticator = yes }
-client here { ipaddr = 127.0.0.1
-  secret = testing123
-  require_message_authenticator = yes }
+log {
+    destination = files
+    file = /var/log/radius.log
+    auth = yes
+}
+security {
+    reject_delay = 0
+    require_message_authenticator = yes
+}
+client here {
+    ipaddr = 127.0.0.1
+    secret = testing123
+    require_message_authenticator = yes
+}
 modules {
-  pap { }
-  files { usersfile = /etc/lab/users }
+    pap {
+    }
+    files {
+        usersfile = /etc/lab/users
+    }
 }
 server default {
-  listen { type = auth
-    ipaddr = *
-    port = 1812 }
-  authorize { files
-    pap }
-  authenticate { Auth-Type PAP { pap } }
+    listen {
+        type = auth
+        ipaddr = *
+        port = 1812
+    }
+    authorize {
+        files
+        pap
+    }
+    authenticate {
+        Auth-Type PAP {
+            pap
+        }
+    }
 }
 END
 mkdir -p /etc/lab/raddb/certs
@@ -188,18 +205,25 @@ for n in 1 2 3 4 5 6 7 8 9 10; do grep -q 'Ready to process' /var/log/radius.log
         broken: &["service=radius\nlogin=\"nemo\"\npasswd=\"sesame\"\nsecret=\"s\""],
     },
     Server {
-        name: "inn2",
+        name: "sn",
         start: r#"
-mkdir -p /var/lib/news /var/log/news /run/news /var/spool/news/articles /var/spool/news/overview /var/spool/news/incoming /var/spool/news/tmp
-sed -i -e 's/^domain:.*/domain: test/' -e 's/^ovmethod:.*/ovmethod: tradindexed/' /etc/news/inn.conf
-grep -q '^domain:' /etc/news/inn.conf || echo 'domain: test' >>/etc/news/inn.conf
-echo 'junk 0000000000 0000000001 y' >/var/lib/news/active
-echo 'control 0000000000 0000000001 n' >>/var/lib/news/active
-: >/var/lib/news/newsgroups; : >/var/lib/news/active.times
-chown -R news:news /var/lib/news /var/log/news /run/news /var/spool/news
-as() { setpriv --reuid news --regid news --clear-groups "$@"; }
-as sh -c 'cd /var/lib/news && : >history && /usr/lib/news/bin/makedbz -i -o && for f in history.n.*; do mv $f history.${f#history.n.}; done' 2>/dev/null
-/usr/lib/news/bin/innd -4 127.0.0.1 -p 119 >/var/log/news/start 2>&1 || as /usr/lib/news/bin/innd >/var/log/news/start 2>&1 || :
+mkdir -p /var/spool/sn
+printf '%s\n' '#!/bin/sh' 'exec /usr/sbin/snntpd.bin 2>/dev/null' >/etc/lab/snntpd
+chmod 755 /etc/lab/snntpd
+cat >/etc/lab/news.conf <<'END'
+service news
+{
+    type = UNLISTED
+    socket_type = stream
+    protocol = tcp
+    user = root
+    wait = no
+    port = 119
+    instances = UNLIMITED
+    server = /etc/lab/snntpd
+}
+END
+xinetd -f /etc/lab/news.conf -pidfile /run/news.pid
 "#,
         tcp: &[119],
         tries: &[up("greeting", "service=nntp", 119), down("a web server", "service=nntp", 80, "")],
