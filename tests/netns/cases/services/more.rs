@@ -58,8 +58,8 @@ postfix -c /etc/postfix start 2>&1
 "#,
         tcp: &[25, 587],
         tries: &[
-            up("smtp", "service=smtp", 25),
-            up("submission", "service=submission", 587),
+            up("greeting and hello", "service=smtp", 25),
+            up("greeting and hello", "service=submission", 587),
             down("a web server", "service=smtp", 80, ""),
         ],
         broken: &["service=smtp", "service=submission"],
@@ -199,7 +199,12 @@ for n in 1 2 3 4 5 6 7 8 9 10; do grep -q 'Ready to process' /var/log/radius.log
         tcp: &[],
         tries: &[
             up("login", "service=radius\nlogin=\"nemo\"\npasswd=\"sesame\"\nsecret=\"testing123\"", 1812),
-            down("wrong password", "service=radius\nlogin=\"nemo\"\npasswd=\"wrong\"\nsecret=\"testing123\"", 1812, "reject"),
+            down(
+                "wrong password",
+                "service=radius\nlogin=\"nemo\"\npasswd=\"wrong\"\nsecret=\"testing123\"",
+                1812,
+                "Access-Reject",
+            ),
             down("wrong secret", "service=radius\nlogin=\"nemo\"\npasswd=\"sesame\"\nsecret=\"other\"", 1812, ""),
         ],
         broken: &["service=radius\nlogin=\"nemo\"\npasswd=\"sesame\"\nsecret=\"s\""],
