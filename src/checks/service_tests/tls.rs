@@ -100,7 +100,7 @@ async fn a_certificate_that_is_trusted_itself_is_good_for_its_time_and_name() {
     assert!(v.up, "{v:?}");
     for (ca, name, port, why) in [
         (Some(&own), "www.other", good, "not valid for name"),
-        (Some(&old), "www.test", over, "expired"),
+        (Some(&old), "www.test", over, "Expired"),
         (Some(&other), "www.test", good, "certificate"),
         (None, "www.test", good, "certificate"),
     ] {
