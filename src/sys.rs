@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use nix::unistd::ForkResult;
 
@@ -47,6 +48,18 @@ pub fn host_name(addr: IpAddr) -> Option<String> {
     };
     let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| error == 0)?;
     Some(name.to_string_lossy().into_owned())
+}
+
+/// `getsockopt` of the level of IP with a question in `data` and the answer in its place; how many bytes that has.
+pub fn ip_option(socket: BorrowedFd<'_>, option: libc::c_int, data: &mut [u8]) -> io::Result<usize> {
+    let mut length = libc::socklen_t::try_from(data.len()).map_err(io::Error::other)?;
+    // SAFETY: `data` is valid for `length` bytes in both directions, and `length` outlives the call.
+    let done =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, option, data.as_mut_ptr().cast(), &raw mut length) };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    usize::try_from(length).map_err(io::Error::other)
 }
 
 /// Lets the child of `command` run as this user, with exactly these groups.

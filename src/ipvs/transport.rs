@@ -16,6 +16,13 @@ pub trait Transport: Sized {
     /// answers.
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
 
+    /// Asks through the older interface (see [`super::wire::sockopt`]): `data` is the question, and the answer comes in its
+    /// place. Errors: `Unsupported` where there is no such interface.
+    fn get_option(&mut self, option: i32, data: &mut [u8]) -> io::Result<()> {
+        let _ = (option, data);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Has the module `ip_vs` loaded, where that can be tried. Whether it helped, the next look for the family shows.
     fn load_module(&mut self) {}
 

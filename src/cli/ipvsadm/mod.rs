@@ -84,7 +84,7 @@ fn act(client: &mut Client, names: &System, action: &Action) -> u8 {
         Action::List { what, style } => list(client, names, *what, *style),
         Action::Save { numeric } => {
             let names = |entries: &[ServiceEntry]| shown(names, *numeric, || render::addresses(entries));
-            client.dump().map_err(|e| text(&e)).map(|entries| render::save(&entries, names(&entries)))
+            client.dump_uncounted().map_err(|e| text(&e)).map(|entries| render::save(&entries, names(&entries)))
         }
         Action::Help => Ok(render::HELP.to_owned()),
         Action::Version => Ok(render::VERSION.to_owned()),
@@ -113,7 +113,8 @@ fn list(client: &mut Client, names: &System, what: Listing, style: Style) -> Res
     let failed = |e: Error| text(&e);
     match what {
         Listing::Table => {
-            let entries = client.dump().map_err(failed)?;
+            let counted = style.json || matches!(style.columns, Columns::Stats | Columns::Rate);
+            let entries = if counted { client.dump() } else { client.dump_uncounted() }.map_err(failed)?;
             Ok(table(&entries, Some(client.info()), names, style))
         }
         Listing::Service(key) => Ok(table(&[client.service(key).map_err(failed)?], None, names, style)),

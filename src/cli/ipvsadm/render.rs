@@ -199,17 +199,41 @@ fn service_text(service: &Service) -> String {
 fn dest_row(out: &mut String, name: &str, entry: &DestEntry, style: Style) -> fmt::Result {
     let DestEntry { dest, active, inactive, persistent, stats } = entry;
     let Dest { weight, upper, lower, .. } = dest;
-    write!(out, "  -> {name:<DEST_WIDTH$}")?;
+    out.push_str("  -> ");
+    padded(out, name, DEST_WIDTH);
     match style.columns {
-        Columns::Connections => write!(out, " {:<7} {weight:<6} {active:<10} {inactive:<10}", method(dest.forward)),
+        Columns::Connections => {
+            out.push(' ');
+            padded(out, method(dest.forward), 7);
+            numbers_padded(out, &[(*weight, 6), (*active, 10), (*inactive, 10)]);
+        }
         Columns::Tunnel => {
             let tunnel = tunnel_text(dest);
-            write!(out, " {:<7} {tunnel:<13} {weight:<6} {active:<10} {inactive:<10}", method(dest.forward))
+            write!(out, " {:<7} {tunnel:<13}", method(dest.forward))?;
+            numbers_padded(out, &[(*weight, 6), (*active, 10), (*inactive, 10)]);
         }
-        Columns::Stats | Columns::Rate => out.write_str(&numbers(stats, style)),
-        Columns::Thresholds => write!(out, " {upper:<10} {lower:<10} {active:<10} {inactive:<10}"),
-        Columns::PersistentConn => write!(out, " {weight:<9} {persistent:<11} {active:<10} {inactive:<10}"),
+        Columns::Stats | Columns::Rate => out.push_str(&numbers(stats, style)),
+        Columns::Thresholds => numbers_padded(out, &[(*upper, 10), (*lower, 10), (*active, 10), (*inactive, 10)]),
+        Columns::PersistentConn => numbers_padded(out, &[(*weight, 9), (*persistent, 11), (*active, 10), (*inactive, 10)]),
     }
+    Ok(())
+}
+
+/// ` {number:<width}` for each: what rows mostly consist of, and several times faster so.
+fn numbers_padded(out: &mut String, numbers: &[(u32, usize)]) {
+    let mut buffer = itoa::Buffer::new();
+    for (number, width) in numbers {
+        out.push(' ');
+        padded(out, buffer.format(*number), *width);
+    }
+}
+
+/// `{text:<width}`.
+fn padded(out: &mut String, text: &str, width: usize) {
+    const BLANKS: &str = "                                        ";
+    out.push_str(text);
+    let missing = width.saturating_sub(text.chars().count());
+    out.push_str(BLANKS.get(..missing).unwrap_or(BLANKS));
 }
 
 fn numbers(stats: &Stats, style: Style) -> String {
@@ -266,16 +290,23 @@ fn endpoint(out: &mut String, addr: IpAddr, port: u16, protocol: Option<Protocol
     let host = names.and_then(|n| n.host(addr));
     let service = names.zip(protocol).and_then(|(n, protocol)| n.service(port, protocol));
     // Writing into a text does not fail.
-    let _ = match (addr.is_ipv4(), host) {
-        (true, Some(host)) => write!(out, "{host}:"),
-        (true, None) => write!(out, "{addr}:"),
-        (false, Some(host)) => write!(out, "[{host}]:"),
-        (false, None) => write!(out, "[{addr}]:"),
+    let _ = match (addr, host) {
+        (IpAddr::V4(_), Some(host)) => write!(out, "{host}:"),
+        (IpAddr::V4(addr), None) => {
+            let mut buffer = itoa::Buffer::new();
+            for (octet, after) in addr.octets().into_iter().zip(['.', '.', '.', ':']) {
+                out.push_str(buffer.format(octet));
+                out.push(after);
+            }
+            Ok(())
+        }
+        (IpAddr::V6(_), Some(host)) => write!(out, "[{host}]:"),
+        (IpAddr::V6(addr), None) => write!(out, "[{addr}]:"),
     };
-    let _ = match service {
-        Some(service) => out.write_str(&service),
-        None => write!(out, "{port}"),
-    };
+    match service {
+        Some(service) => out.push_str(&service),
+        None => out.push_str(itoa::Buffer::new().format(port)),
+    }
 }
 
 /// The protocol by which the ports of a service have names; marks have none.

@@ -6,13 +6,16 @@
 //! and every other look has datagrams of another size: somebody who adds and deletes the same entry again and again would
 //! else make two looks skip the same one. Of a list that never rests, what any look saw is taken, so that nothing is lost
 //! that stayed.
+//!
+//! The older interface hands out the real servers of one service in one piece; where it can tell all that is wanted, a list
+//! needs one look, however long it is.
 
 use std::collections::BTreeSet;
 
 use super::{Client, Error};
-use crate::ipvs::model::{DestEntry, DestKey, ServiceEntry, ServiceKey};
+use crate::ipvs::model::{DestEntry, DestKey, Forward, ServiceEntry, ServiceKey};
 use crate::ipvs::transport::Transport;
-use crate::ipvs::wire::{Reply, Request};
+use crate::ipvs::wire::{Reply, Request, sockopt};
 
 /// Most looks at one list.
 const LOOKS: usize = 5;
@@ -71,6 +74,20 @@ impl<T: Transport> Client<T> {
     /// The real servers of one service; none if there is no such service.
     pub(super) fn dests(&mut self, key: ServiceKey) -> Result<Vec<DestEntry>, Error> {
         self.listed(&Request::DumpDests(key))
+    }
+
+    /// The real servers of one service without counters, as they were at one moment, through the older interface; `None` where
+    /// that does not tell all: of IPv6, of tunnels, of a service that changed between two questions, or where there is none.
+    pub(super) fn at_once(&mut self, key: ServiceKey) -> Option<Vec<DestEntry>> {
+        let mut service = sockopt::service(&key)?;
+        self.transport.get_option(sockopt::GET_SERVICE, &mut service).ok()?;
+        let members = sockopt::members(&service)?;
+        // Room for one more, so that one more is seen.
+        let mut answer = sockopt::dests_question(&key, members.checked_add(1)?)?;
+        self.transport.get_option(sockopt::GET_DESTS, &mut answer).ok()?;
+        let dests = sockopt::dests(&answer).ok()?;
+        let whole = dests.len() == members && dests.iter().all(|entry| entry.dest.forward != Forward::Ipip);
+        whole.then_some(dests)
     }
 
     fn listed<E: Entry>(&mut self, request: &Request) -> Result<Vec<E>, Error> {

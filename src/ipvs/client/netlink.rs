@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
 use super::{ANSWER_TIMEOUT, Error, socket_error};
@@ -22,6 +23,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// A blocking generic netlink socket. It acts on the network namespace in which it was opened, whoever uses it later.
 pub struct Netlink {
     socket: Socket,
+    /// For the older interface, which any IPv4 socket has; it is bound to nothing. `None`: a kernel without IPv4.
+    older: Option<OwnedFd>,
     /// Where it was opened, if not in the namespace of this process.
     namespace: Option<PathBuf>,
 }
@@ -46,7 +49,8 @@ impl Netlink {
         }
         // Refusals then come without the request that they answer.
         socket.set_cap_ack(true).map_err(socket_error("NETLINK_CAP_ACK"))?;
-        Ok(Self { socket, namespace: None })
+        let older = nix::sys::socket::socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).ok();
+        Ok(Self { socket, older, namespace: None })
     }
 
     /// Opens a socket in the network namespace that the file stands for, such as `/run/netns/NAME` or `/proc/PID/ns/net`.
@@ -86,6 +90,11 @@ impl Transport for Netlink {
                 return Ok(length);
             }
         }
+    }
+
+    fn get_option(&mut self, option: i32, data: &mut [u8]) -> io::Result<()> {
+        let socket = self.older.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        crate::sys::ip_option(socket.as_fd(), option, data).map(drop)
     }
 
     /// Asks for the module as ipvsadm(8) does.

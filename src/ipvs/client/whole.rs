@@ -9,7 +9,7 @@ impl<T: Transport> Kernel for Client<T> {
     type Error = Error;
 
     fn table(&mut self) -> Result<Table, Error> {
-        Ok(self.dump()?.into_iter().collect())
+        Ok(self.dump_uncounted()?.into_iter().collect())
     }
 
     fn send(&mut self, commands: &[Command]) -> Result<Vec<Refused>, Error> {

@@ -36,7 +36,7 @@ pub(super) fn decode(nest: Attrs<'_>) -> Result<DestEntry, DecodeError> {
     let addr = addr.addr("address of a real server", family)?;
     let dest = Dest {
         key: DestKey { addr, port: raw.port },
-        forward: forward(raw.forward & dest::FWD_MASK),
+        forward: forward(raw.forward),
         weight: raw.weight,
         upper: raw.upper,
         lower: raw.lower,
@@ -46,8 +46,9 @@ pub(super) fn decode(nest: Attrs<'_>) -> Result<DestEntry, DecodeError> {
     Ok(DestEntry { dest, active: raw.active, inactive: raw.inactive, persistent: raw.persistent, stats })
 }
 
-fn forward(number: u32) -> Forward {
-    match number {
+/// Of the flags that the kernel reports.
+pub(super) fn forward(flags: u32) -> Forward {
+    match flags & dest::FWD_MASK {
         0 => Forward::Masq,
         1 => Forward::Local,
         2 => Forward::Ipip,

@@ -1,7 +1,7 @@
 //! IPVS on generic netlink: requests to bytes, bytes to answers.
 //!
 //! Source: `linux/ip_vs.h`, `linux/netlink.h`, `linux/genetlink.h`. `attrs` and `message` carry any netlink family; `service`,
-//! `dest`, `sync` and `stats` are IPVS's attribute sets; `request` and `reply` put them together. Integers are in the host's
+//! `dest`, `sync` and `stats` are IPVS's attribute sets; `request` and `reply` put them together. `sockopt` is the older way. Integers are in the host's
 //! order but for ports and addresses. Attributes that are not known are skipped (kernels grow), short ones are errors.
 
 pub mod attrs;
@@ -11,6 +11,7 @@ pub mod message;
 mod reply;
 mod request;
 mod service;
+pub mod sockopt;
 mod stats;
 mod sync;
 

@@ -139,6 +139,21 @@ const OPTIONS: &[Entry] = &[
     ("json", None, Id::Json, Value::None),
 ];
 
+/// The place in [`OPTIONS`] of each short name; its length for what is none.
+#[allow(clippy::indexing_slicing)] // in a constant a place that is not there does not compile
+const SHORT: [usize; 128] = {
+    let mut out = [OPTIONS.len(); 128];
+    let mut n = OPTIONS.len();
+    // Backwards, so that the first of a name wins.
+    while n > 0 {
+        n -= 1;
+        if let Some(short) = OPTIONS[n].1 {
+            out[short as usize] = n;
+        }
+    }
+    out
+};
+
 /// An option found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found<'a> {
@@ -211,7 +226,8 @@ impl<'a> Scanner<'a> {
         let mut chars = rest.chars();
         let first = chars.next();
         let rest = chars.as_str();
-        let Some((_, _, id, kind)) = OPTIONS.iter().find(|(_, short, ..)| short.is_some() && *short == first) else {
+        let place = first.and_then(|c| SHORT.get(usize::try_from(u32::from(c)).ok()?));
+        let Some((_, _, id, kind)) = place.and_then(|place| OPTIONS.get(*place)) else {
             return Err(Bad { word: word.to_owned(), what: "unknown option" });
         };
         if *kind == Value::None {

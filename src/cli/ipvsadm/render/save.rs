@@ -18,7 +18,9 @@ pub fn save(entries: &[crate::ipvs::model::ServiceEntry], names: Option<&dyn Nam
         let _ = writeln!(out, "-A {key} {}", service_text(&entry.service));
         let protocol = key_protocol(&entry.service.key);
         for dest in order::dests(&entry.dests) {
-            let _ = write!(out, "-a {key} -r ");
+            for part in ["-a ", &key, " -r "] {
+                out.push_str(part);
+            }
             endpoint(&mut out, dest.dest.key.addr, dest.dest.key.port, protocol, names);
             dest_text(&mut out, &dest.dest);
             out.push('\n');
@@ -71,7 +73,9 @@ fn dest_text(out: &mut String, dest: &Dest) {
         Forward::Ipip => "-i",
         Forward::Gate | Forward::Local | Forward::Other(_) => "-g",
     };
-    let _ = write!(out, " {method} -w {}", dest.weight);
+    for part in [" ", method, " -w ", itoa::Buffer::new().format(dest.weight)] {
+        out.push_str(part);
+    }
     if dest.forward == Forward::Ipip {
         let Tunnel { kind, port, flags } = dest.tunnel;
         let checksum = match flags {

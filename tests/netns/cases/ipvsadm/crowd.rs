@@ -32,7 +32,7 @@ fn standing() -> String {
 pub(super) fn changing(lab: &mut Lab) -> Result<(), Failure> {
     lab.start(&[Machine::new("server10", "172.25.60.10/24")])?;
     let host = lab.host("server10")?;
-    let standing = standing();
+    let mut standing = standing();
     host.write_file("/var/tmp/standing", &standing)?;
     host.run("ipvsadm -R < /var/tmp/standing")?.ok()?;
     let toggle = |name: &str, add: &str, delete: &str| -> Result<_, Failure> {
@@ -47,6 +47,12 @@ pub(super) fn changing(lab: &mut Lab) -> Result<(), Failure> {
     services.said("begins")?;
     let mut moved = 0;
     for look in 0..LOOKS {
+        if look == LOOKS / 2 {
+            // A service with a tunnel is not read in one piece.
+            let tunnel = "-a -t 10.9.0.100:80 -r 10.9.8.8:80 -i -w 1 --tun-type ipip\n";
+            host.run(&format!("ipvsadm {tunnel}"))?.ok()?;
+            standing.push_str(tunnel);
+        }
         let seen = host.run("ipvsadm -Sn")?.ok()?;
         let mut count: BTreeMap<&str, usize> = BTreeMap::new();
         seen.lines().for_each(|line| *count.entry(line).or_default() += 1);
