@@ -5,7 +5,7 @@
 //! | [`model`] | what a table is: services, real servers, daemons, timeouts; identity apart from observation |
 //! | [`diff`] | how to get from one table to another with the fewest commands |
 //! | [`transaction`] | how to take commands back when the kernel refuses one |
-//! | [`wire`] | how requests and answers look on generic netlink |
+//! | [`wire`] | how requests and answers look on generic netlink, and the older way to ask |
 //! | [`refusal`], [`errno`] | what the kernel's error numbers mean |
 //! | [`client`] | the conversation, and the socket of the running kernel |
 //! | [`transport`], [`fake`] | what a client needs of a kernel, and a kernel for tests |

@@ -28,7 +28,7 @@ pub(super) fn instance(path: &Path) -> String {
 /// The changes as text.
 pub(super) fn changes(plan: Plan, instance: &str) -> anyhow::Result<String> {
     let mut client = Client::open().map_err(|e| anyhow::anyhow!("{e}"))?;
-    let actual: Table = client.dump().map_err(|e| anyhow::anyhow!("{e}"))?.into_iter().collect();
+    let actual: Table = client.dump_uncounted().map_err(|e| anyhow::anyhow!("{e}"))?.into_iter().collect();
     let run = run_dir();
     let owned = record::owned(&run, instance);
     let known = known(&run, instance);

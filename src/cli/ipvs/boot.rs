@@ -135,7 +135,7 @@ fn each(defaults: &Defaults, act: impl Fn(&mut Client, SyncDaemon) -> Result<u8,
 
 /// Writes the rules beside the old ones and then in their place, so that a full disk costs nothing.
 fn save(rules: &Path) -> Result<u8, String> {
-    let entries = open()?.dump().map_err(|e| chain(&e))?;
+    let entries = open()?.dump_uncounted().map_err(|e| chain(&e))?;
     let text = format!("# ipvsadm.rules\n{}", render::save(&entries, None));
     let mut name = rules.as_os_str().to_owned();
     name.push(".new");

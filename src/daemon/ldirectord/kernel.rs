@@ -20,7 +20,8 @@ trait Ipvs: Send {
 
 impl<T: Transport + Send> Ipvs for Client<T> {
     fn dump(&mut self) -> Result<Vec<ServiceEntry>, client::Error> {
-        Client::dump(self)
+        // The director judges by connections and weights, never by counters.
+        self.dump_uncounted()
     }
 
     fn apply(&mut self, commands: &[Command]) -> Result<Report, client::Error> {
