@@ -106,7 +106,7 @@ fn exchange(names: &[&str]) -> String {
          for f in {names}; do mv -f .$f.propagated $f || failed=1; done\n\
          for f in {names}; do\n\
          if [ -z \"$failed\" ]; then rm -f .$f.before\n\
-         elif [ -e .$f.before ]; then mv -f .$f.before $f || cp -p .$f.before $f\n\
+         elif [ -e .$f.before ]; then mv -f .$f.before $f || (cp -p .$f.before $f && rm -f .$f.before)\n\
          else rm -f $f; fi\n\
          done\n\
          [ -z \"$failed\" ]"
