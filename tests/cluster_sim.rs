@@ -163,7 +163,7 @@ fn fault(world: &mut World, dice: &mut Chance, kind: u64) {
     let count = u64::try_from(world.count()).unwrap();
     let machine = usize::try_from(dice.range(0, count)).unwrap();
     let other = (machine + 1) % world.count();
-    match dice.range(0, if kind == 0 { 11 } else { 8 }) {
+    match dice.range(0, if kind == 0 { 12 } else { 9 }) {
         0 => world.crash(machine),
         1 => {
             // Power loss and back, often faster than the dead time.
@@ -191,7 +191,8 @@ fn fault(world: &mut World, dice: &mut Chance, kind: u64) {
                 world.mended(machine, group);
             }
         }
-        8 => {
+        8 => world.command(machine, Command::Succeed),
+        9 => {
             // Links break, in one direction or both, and are mended after a while.
             let both = dice.percent(70);
             world.set_cut(machine, other, true);
@@ -203,7 +204,7 @@ fn fault(world: &mut World, dice: &mut Chance, kind: u64) {
             world.set_cut(machine, other, false);
             world.set_cut(other, machine, false);
         }
-        9 => {
+        10 => {
             let length = dice.range(100_000, 3 * SECOND);
             world.pause(machine, length);
         }
@@ -295,6 +296,32 @@ fn a_broken_group_waits_for_a_node_that_can_take_it() {
     expect_owners(&world, &[Some(1), Some(0)]);
     let moves = world.log.iter().filter(|(.., text)| text.contains("is to move to another node")).count();
     assert_eq!(moves, 2, "told once each");
+}
+
+/// The next run of a node holds what the last one held; nothing is stopped, started or taken over.
+#[test]
+fn a_next_run_keeps_what_it_finds() {
+    for (plain, failback) in [(false, Failback::On), (true, Failback::On), (false, Failback::Off), (true, Failback::Off)] {
+        let mut world = if plain { plain_pair(33, failback) } else { pair(33, failback) };
+        world.crash(1);
+        world.run(4 * SECOND);
+        expect_owners(&world, &[Some(0), Some(0)]);
+        let scripts = |world: &World| world.log.iter().filter(|(.., text)| text.starts_with("Resource group")).count();
+        let before = scripts(&world);
+        world.command(0, Command::Succeed);
+        world.run(15 * SECOND);
+        expect_order(&world);
+        assert_eq!(scripts(&world), before, "plain {plain}, {failback:?}");
+        // On loan is still on loan.
+        world.boot(1);
+        world.run(14 * SECOND);
+        expect_owners(&world, &[Some(0), Some(usize::from(failback == Failback::On))]);
+        let before = scripts(&world);
+        world.command(1, Command::Succeed);
+        world.run(3 * SECOND);
+        expect_order(&world);
+        assert_eq!(scripts(&world), before, "plain {plain}, {failback:?}, with a partner");
+    }
 }
 
 #[test]

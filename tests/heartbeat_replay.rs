@@ -293,6 +293,7 @@ impl Stage {
                     self.scripts.push((self.now + SCRIPT, id));
                     format!("{} group {}", if verb == Verb::Start { "start" } else { "stop" }, group.0)
                 }
+                Output::Succeed { held } => format!("succeed {held:?}"),
                 Output::Exit => "exit".to_owned(),
                 Output::Restart { after } => format!("restart after {after:?}"),
                 Output::Ping(_) | Output::Event(_) | Output::Notify(_) | Output::Fence { .. } => continue,

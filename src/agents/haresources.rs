@@ -88,6 +88,23 @@ impl Runner {
         outcome
     }
 
+    /// A group was started by the run before this one, and runs.
+    pub async fn adopt(&self, group: Group) {
+        for resource in &group.resources {
+            match lookup::find(resource, self.builtin) {
+                Ok(Runs::Builtin(Builtin::Vip(wanted))) => {
+                    if let Err(e) = self.vips.adopt(wanted.ip).await {
+                        self.say(Level::Error, &format!("{}: {}", resource.word, errors::chain(&e)));
+                    }
+                }
+                Ok(Runs::Builtin(Builtin::Small(small))) => self.smalls.adopt(&small, &resource.word, &self.me, &self.tell),
+                Ok(Runs::Builtin(Builtin::Command(_)) | Runs::Program(_)) | Err(_) => {}
+            }
+        }
+        let key = group.key().to_owned();
+        self.change(&key, |k| k.runs = Some(group));
+    }
+
     /// The groups that were started here and not stopped since.
     #[must_use]
     pub fn running(&self) -> Vec<Group> {

@@ -139,6 +139,8 @@ pub enum Command {
     Takeover(Set),
     /// Stop gracefully: release everything, tell the others, end with [`Output::Exit`].
     Stop,
+    /// End as soon as nothing is in motion and release nothing: a next run takes over, see [`Output::Succeed`].
+    Succeed,
 }
 
 /// A set of groups as the wire names it, seen from one node: `local` are the groups that prefer that node.
@@ -186,8 +188,22 @@ pub enum Output {
         /// Wait this long, then start anew as a new run.
         after: Duration,
     },
+    /// The node has ended and the others wait for its next run, half a minute longer than for a node that is silent.
+    Succeed {
+        /// What the next run holds from the start.
+        held: Vec<Held>,
+    },
     /// The node has stopped; the daemon may end.
     Exit,
+}
+
+/// A group that a run leaves to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Which.
+    pub group: GroupId,
+    /// It goes back to another node when that returns.
+    pub on_loan: bool,
 }
 
 /// What is done to a group.

@@ -361,7 +361,8 @@ impl Members {
         let said = message.text(CAPABILITIES).filter(|_| cx.settings.extensions);
         peer.ours = said.is_some();
         let files = Digests::parse(said.unwrap_or_default());
-        if peer.files != files {
+        // Its first words are said before it has read them.
+        if peer.files != files && files != Digests::default() {
             peer.files = files;
             peer.compare(cx, &self.files);
         }
@@ -451,11 +452,11 @@ impl Members {
     }
 
     fn say_status(&self, cx: &mut Cx<'_>, status: Status) {
-        let dt = self.announced(cx.settings.deadtime).as_millis();
-        let message = Message::new("status").with("st", status.word()).with("dt", format!("{dt:x}"));
-        let message = message.with("protocol", "1");
-        let said = format!("1 {}", self.files);
-        cx.say(if cx.settings.extensions { message.with(CAPABILITIES, said.trim_end()) } else { message });
+        let message = status_message(cx.settings, status, self.announced(cx.settings.deadtime));
+        if cx.settings.extensions && self.files != Digests::default() {
+            return cx.say(message.with(CAPABILITIES, format!("1 {}", self.files)));
+        }
+        cx.say(message);
     }
 
     /// This node's files are others now, or were read for the first time.
@@ -491,6 +492,13 @@ impl Members {
             cx.voice.warn(text);
         }
     }
+}
+
+/// A heartbeat: status and dead time in ms; and, unless the file says otherwise, that this is lvs-ha.
+pub(super) fn status_message(settings: &Settings, status: Status, dead_time: Duration) -> Message {
+    let message = Message::new("status").with("st", status.word()).with("dt", format!("{:x}", dead_time.as_millis()));
+    let message = message.with("protocol", "1");
+    if settings.extensions { message.with(CAPABILITIES, "1") } else { message }
 }
 
 /// The field of `status` by which lvs-ha nodes know each other: `1`, then the digests of the files. Heartbeat passes over it.

@@ -1,7 +1,7 @@
 //! The node: hands inputs to the parts, and the parts' news to each other.
 
 use crate::cluster::dice::Dice;
-use crate::cluster::io::{Identity, Input, Mono, NodeView, Now, Output, View};
+use crate::cluster::io::{Held, Identity, Input, Mono, NodeView, Now, Output, View};
 use crate::cluster::ipfail::Ipfail;
 use crate::cluster::membership::{Change, Members};
 use crate::cluster::reception::{Drops, Reception};
@@ -49,6 +49,11 @@ impl Node {
         members.begin(&mut cx);
         node.follow(now);
         node
+    }
+
+    /// What the run before has left running is held from the start. To be called before anything is handled.
+    pub fn keep(&mut self, held: &[Held]) {
+        self.takeover.keep(held);
     }
 
     /// Something happened.
@@ -159,7 +164,7 @@ impl Node {
                 since: if me { self.members.since } else { peer.since },
                 heard: peer.heard,
                 links: self.members.links.of(index),
-                differs: if peer.alive() { peer.differs.clone() } else { Vec::new() },
+                differs: if peer.alive() && peer.ours { peer.differs.clone() } else { Vec::new() },
             });
         }
         for (ping, settings) in self.members.pings.iter().zip(&self.settings.ping) {

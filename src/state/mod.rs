@@ -1,6 +1,7 @@
 //! What must survive a daemon: generation and uuid files (as Heartbeat keeps them) and the record of what is ours.
 
 pub mod generation;
+pub mod handover;
 pub mod uuid;
 
 use std::fs::{self, File, OpenOptions};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lvs_ha::cluster::Node;
 use lvs_ha::cluster::io::{
-    ActionId, Command, Fault, GroupId, Identity, Input, Level, LinkId, Mono, Now, Outcome, Output, Set, Verb,
+    ActionId, Command, Fault, GroupId, Held, Identity, Input, Level, LinkId, Mono, Now, Outcome, Output, Set, Verb,
 };
 use lvs_ha::cluster::wire;
 use lvs_ha::config::settings::{
@@ -75,6 +75,8 @@ struct Machine {
     returns: bool,
     last_seq: u64,
     stopping: bool,
+    /// What its next run finds running.
+    kept: Vec<Held>,
 }
 
 enum What {
@@ -144,6 +146,7 @@ impl World {
             returns: false,
             last_seq: 0,
             stopping: false,
+            kept: Vec::new(),
         };
         Self {
             now: 0,
@@ -218,6 +221,7 @@ impl World {
         machine.waiting.clear();
         machine.groups.fill(State::Off);
         machine.scripts.clear();
+        machine.kept.clear();
     }
 
     pub(crate) fn command(&mut self, on: usize, command: Command) {
@@ -351,9 +355,14 @@ impl World {
         machine.last_seq = 0;
         machine.stopping = false;
         machine.returns = false;
-        assert!(machine.groups.iter().all(|g| *g == State::Off), "machine {on} starts with resources");
+        let kept = std::mem::take(&mut machine.kept);
+        let expected = kept.iter().map(|held| held.group.0).collect::<Vec<_>>();
+        let running = machine.groups.iter().enumerate().filter(|(_, g)| **g != State::Off).map(|(i, _)| i);
+        assert_eq!(running.collect::<Vec<_>>(), expected, "what runs as machine {on} starts");
         let identity = Identity { uuid: [u8::try_from(on).unwrap(); 16], generation: machine.generation };
-        machine.node = Some(Node::new(&machine.settings, identity, seed, now));
+        let mut node = Node::new(&machine.settings, identity, seed, now);
+        node.keep(&kept);
+        machine.node = Some(node);
         self.drain(on);
     }
 
@@ -393,6 +402,18 @@ impl World {
                     self.machines[on].returns = true;
                     let run = self.machines[on].run;
                     self.push(self.now + u64::try_from(after.as_micros()).unwrap(), What::Boot { on, run });
+                }
+                Output::Succeed { held } => {
+                    self.say(on, &format!("makes way for its next run, which holds {held:?}"));
+                    let running = |g: &Held| self.machines[on].groups[g.group.0] == State::On;
+                    assert!(held.iter().all(running) && self.machines[on].scripts.is_empty(), "{held:?}");
+                    let machine = &mut self.machines[on];
+                    machine.node = None;
+                    machine.run += 1;
+                    (machine.returns, machine.kept) = (true, held);
+                    let run = machine.run;
+                    let wait = self.chance.range(20_000, 2 * SECOND);
+                    self.push(self.now + wait, What::Boot { on, run });
                 }
                 Output::Exit => {
                     self.say(on, "has stopped");

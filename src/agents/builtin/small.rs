@@ -65,6 +65,13 @@ pub fn lookup(resource: &Resource) -> Option<Result<Small, String>> {
     })
 }
 
+impl Small {
+    /// Whether this node's console sounds while it runs.
+    fn sounds_on(&self, node: &str) -> bool {
+        matches!(self, Self::AudibleAlarm { silent } if !silent.iter().any(|n| n.eq_ignore_ascii_case(node)))
+    }
+}
+
 /// Those that run.
 #[derive(Debug, Default)]
 pub struct Smalls {
@@ -72,6 +79,12 @@ pub struct Smalls {
 }
 
 impl Smalls {
+    /// It was started by the run before this one.
+    pub fn adopt(&self, small: &Small, word: &str, node: &str, tell: &Tell) {
+        let sound = small.sounds_on(node).then(|| tokio::spawn(alarm(word.to_owned(), Arc::clone(tell))).abort_handle());
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(word.to_owned(), sound);
+    }
+
     /// Does it. `word` is the resource as written, `node` this node.
     pub async fn act(&self, small: &Small, word: &str, node: &str, action: Action, tell: &Tell) -> Done {
         let running = || self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +105,7 @@ impl Smalls {
                     tell(Level::Warn, &format!("{word}: no mail was sent: {why}"));
                 }
             }
-            Small::AudibleAlarm { silent } if start && !silent.iter().any(|n| n.eq_ignore_ascii_case(node)) => {
+            Small::AudibleAlarm { .. } if start && small.sounds_on(node) => {
                 sound = Some(tokio::spawn(alarm(word.to_owned(), Arc::clone(tell))).abort_handle());
             }
             Small::AudibleAlarm { .. } => {}

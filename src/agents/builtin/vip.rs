@@ -110,6 +110,18 @@ impl Vips {
         Ok(())
     }
 
+    /// The address was added by the run before this one and is to stay.
+    pub async fn adopt(&self, ip: IpAddr) -> Result<(), Error> {
+        let interfaces = self.addresses.interfaces().await?;
+        if let Some(here) = self.addresses.find(ip).await?
+            && let Some(interface) = interfaces.iter().find(|i| i.index == here.index)
+        {
+            self.places().insert(ip, interface.name.clone());
+        }
+        self.leftovers.lock().await.remove(&ip);
+        Ok(())
+    }
+
     /// Gives the address up; fine if it is not there.
     pub async fn stop(&self, ip: IpAddr) -> Result<(), Error> {
         if let Some(burst) = self.bursts.lock().unwrap_or_else(PoisonError::into_inner).remove(&ip) {

@@ -13,6 +13,8 @@ pub struct Args {
     pub no_realtime: bool,
     /// `-v`: print the configuration.
     pub verbose: bool,
+    /// `-R`, by which a heartbeat calls its next run.
+    pub succeeds: bool,
 }
 
 /// See [`Args`].
@@ -84,7 +86,8 @@ pub fn parse<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Args, Error>
                 'W' => out.action = Action::Defaults { wiki: true },
                 'V' => out.action = Action::Version,
                 'M' => return Err(Error::Unsupported('M', "a heartbeat without resources has an empty haresources file")),
-                'R' | 'C' => return Err(Error::Unsupported(letter, "it is internal to the original's restart")),
+                'R' => out.succeeds = true,
+                'C' => return Err(Error::Unsupported(letter, "it is internal to the original's restart")),
                 other => return Err(Error::Option(other)),
             }
         }

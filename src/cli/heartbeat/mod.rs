@@ -52,7 +52,8 @@ pub fn run(argv: &[OsString]) -> ExitCode {
 }
 
 fn start(args: Args, paths: Paths) -> u8 {
-    if let Some(pid) = running(&paths) {
+    // The next run has the last one's process id.
+    if let Some(pid) = running(&paths).filter(|pid| !args.succeeds || *pid != std::process::id()) {
         say("info", &format!("heartbeat: already running [pid {pid}]."));
         return 0;
     }
@@ -63,8 +64,9 @@ fn start(args: Args, paths: Paths) -> u8 {
         Ok(both) => both,
         Err(status) => return status,
     };
-    let mode = Mode { foreground: args.foreground, no_realtime: args.no_realtime, debug: args.debug };
-    let ready = if args.foreground {
+    let Args { foreground, no_realtime, debug, succeeds, .. } = args;
+    let mode = Mode { foreground, no_realtime, debug, succeeds };
+    let ready = if foreground || succeeds {
         Ready::foreground()
     } else {
         match background::start(COMMAND) {

@@ -1,6 +1,6 @@
 //! The groups on this node: which are claimed, what runs, what is under way.
 
-use crate::cluster::io::{ActionId, Fault, GroupId, Level, Mono, Outcome, Output, Subject, Verb};
+use crate::cluster::io::{ActionId, Fault, GroupId, Held, Level, Mono, Outcome, Output, Subject, Verb};
 use crate::cluster::takeover::sets::Groups;
 use crate::cluster::timers::Timer;
 use crate::cluster::voice::Cx;
@@ -114,6 +114,14 @@ impl Slots {
         slot.faults.clear();
         cx.timers.clear(Timer::StartFailed(group));
         slot.note(cx, group, "acquired", reason);
+    }
+
+    /// Holds the group from the start: it runs.
+    pub(super) fn keep(&mut self, held: Held) {
+        if let Some(slot) = self.slots.get_mut(held.group.0) {
+            (slot.claimed, slot.on_loan, slot.want, slot.run) = (true, held.on_loan, Verb::Start, Run::Running);
+            "kept over a restart of heartbeat".clone_into(&mut slot.reason);
+        }
     }
 
     /// Holds the group no more and wants it stopped.

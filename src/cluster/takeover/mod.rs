@@ -11,6 +11,7 @@ mod legacy;
 mod ownership;
 mod sets;
 mod standby;
+mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub(super) enum Phase {
 pub(super) enum After {
     Exit,
     Restart,
+    /// A next run that keeps everything.
+    Successor,
 }
 
 /// What another node said of its resources.
@@ -271,7 +274,7 @@ impl Takeover {
             }
             Command::Takeover(set) => cx.say(Message::new("hb_takeover").with("rsc_hold", set.word())),
             Command::Stop => {
-                if !self.is_leaving() && self.pending.is_none() {
+                if !self.is_leaving() && self.pending.is_none_or(|p| p == After::Successor) {
                     self.pending = Some(After::Exit);
                     cx.voice.info("Heartbeat shutdown in progress.");
                     self.withdraw(cx);
@@ -279,6 +282,12 @@ impl Takeover {
                         cx.voice.info("Shutdown delayed until current resource activity finishes.");
                     }
                 }
+            }
+            Command::Succeed if self.is_leaving() || self.pending.is_some() => {}
+            Command::Succeed => {
+                self.pending = Some(After::Successor);
+                cx.voice.info("Restarting heartbeat.");
+                self.withdraw(cx);
             }
         }
     }
@@ -490,6 +499,9 @@ impl Takeover {
 
     /// Begins to give up everything.
     fn leave(&mut self, cx: &mut Cx<'_>, after: After) {
+        if after == After::Successor {
+            return self.make_way(cx);
+        }
         self.phase = Phase::Leaving(after, false);
         self.pending = None;
         self.standby = Standby::None;
@@ -512,7 +524,7 @@ impl Takeover {
         self.hollow = Set::None;
         let reason = match after {
             After::Exit => "this node is being stopped",
-            After::Restart => "this node restarts",
+            After::Restart | After::Successor => "this node restarts",
         };
         self.slots.release_all(cx, reason);
         self.report(cx, Some("shutdown"));
@@ -527,7 +539,7 @@ impl Takeover {
                 self.phase = Phase::Leaving(after, true);
                 cx.timers.set(Timer::Exit, cx.after(LINGER));
             }
-            After::Restart => {
+            After::Restart | After::Successor => {
                 self.phase = Phase::Gone;
                 cx.timers.clear_all();
                 let seconds = cx.settings.deadtime.as_secs() + u64::from(cx.settings.deadtime.subsec_nanos() > 0) + 1;

@@ -45,7 +45,8 @@ impl Takeover {
     pub(super) fn take_local(&mut self, cx: &mut Cx<'_>, members: &Members) {
         self.become_stable(cx, members);
         for group in sets::expand(cx.settings, Set::Local, &cx.settings.me) {
-            if self.holder(members, group).is_none() && self.fencing.is_empty() {
+            let claimed = self.slots.get(group).is_some_and(|s| s.claimed);
+            if !claimed && self.holder(members, group).is_none() && self.fencing.is_empty() {
                 self.slots.claim(cx, group, false, "own group, held by no other node");
             }
         }

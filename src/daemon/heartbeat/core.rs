@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::cluster::Node;
-use crate::cluster::io::{ActionId, Event, GroupId, Identity, Input, Level, LinkId, Mono, Now, Output, PingId, Verb, View};
+use crate::cluster::io::{ActionId, Event, GroupId, Held, Identity, Input, Level, LinkId, Mono, Now, Output, PingId, Verb, View};
 use crate::config::settings::{Keys, Settings};
 use crate::log::Log;
 use crate::media::ping::Pinger;
@@ -69,6 +69,8 @@ pub(super) enum ToEdge {
     NewRun,
     /// The node has stopped.
     Stopped,
+    /// It has ended for a next run, which holds these.
+    Succeeded(Vec<Held>),
 }
 
 /// What the thread is made of. Built on the thread itself, whose runtime the sockets belong to.
@@ -90,6 +92,7 @@ pub(super) struct Core {
 enum End {
     Stopped,
     Restart(Duration),
+    Succeeded(Vec<Held>),
 }
 
 impl Core {
@@ -109,20 +112,22 @@ impl Core {
         Self { settings, media, pinger, start, log, from_edge, to_edge, owed, dropped, sources }
     }
 
-    /// Lives until the node stops.
-    pub(super) async fn run(mut self, mut identity: Identity) {
-        loop {
+    /// Lives until the node stops. `kept` is what its first life holds from the start.
+    pub(super) async fn run(mut self, mut identity: Identity, mut kept: Vec<Held>) {
+        let last = loop {
             let seed = seed(&identity);
             let mut node = Node::new(&self.settings, identity, seed, self.now());
+            node.keep(&std::mem::take(&mut kept));
             match self.drive(&mut node).await {
-                End::Stopped => break,
+                End::Stopped => break ToEdge::Stopped,
+                End::Succeeded(held) => break ToEdge::Succeeded(held),
                 End::Restart(after) => match self.pause(&node, after).await {
                     Some(next) => identity = next,
-                    None => break,
+                    None => break ToEdge::Stopped,
                 },
             }
-        }
-        self.owe(ToEdge::Stopped);
+        };
+        self.owe(last);
         while !self.owed.is_empty() {
             // The last word may wait: no heartbeat is due any more.
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -197,6 +202,7 @@ impl Core {
                 }
                 Output::Fence { node } => self.owe(ToEdge::Fence { node }),
                 Output::Restart { after } => return Some(End::Restart(after)),
+                Output::Succeed { held } => return Some(End::Succeeded(held)),
                 Output::Exit => return Some(End::Stopped),
             }
         }

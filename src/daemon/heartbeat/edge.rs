@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::sys::signal::SigSet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
@@ -16,12 +17,12 @@ use super::report::{Events, snapshot};
 use super::{Paths, clients, next_identity, reboot};
 use crate::agents::builtin::vip::Vips;
 use crate::agents::haresources::{Runner, addresses};
-use crate::cluster::io::{Command, Event, Input, Level, Mono, Outcome, Subject, Verb, View};
+use crate::cluster::io::{Command, Event, Held, Input, Level, Mono, Outcome, Subject, Verb, View};
 use crate::config::digest::{self, Digests};
 use crate::config::load::System;
 use crate::config::load::cluster::{load, node_name};
 use crate::config::report::{Part, parts};
-use crate::config::settings::{Keys, Medium, Settings};
+use crate::config::settings::{Group, Keys, Medium, Settings};
 use crate::control::proto::{Request, Response};
 use crate::control::server::Server;
 use crate::log::Log;
@@ -57,8 +58,14 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    /// Works until the node has stopped.
-    pub(super) async fn run(self, mut from_core: mpsc::Receiver<ToEdge>, server: Option<Server>) -> anyhow::Result<()> {
+    /// Works until the node has stopped. What it holds is returned if a next run is to hold it. `strays` are groups that the run
+    /// before has left and that no file has any more.
+    pub(super) async fn run(
+        self,
+        mut from_core: mpsc::Receiver<ToEdge>,
+        server: Option<Server>,
+        strays: Vec<Group>,
+    ) -> anyhow::Result<Option<Vec<Held>>> {
         let edge = Arc::new(self);
         let sources = Arc::new(Mutex::new(BTreeSet::new()));
         let mut tasks = tokio::task::JoinSet::new();
@@ -79,6 +86,11 @@ impl Edge {
         tasks.spawn(hooks::fifo(edge.paths.state.join("fifo"), edge.to_core.clone(), edge.log.clone()));
         let clients = clients::Shared::default();
         tasks.spawn(Arc::clone(&edge).clients(Arc::clone(&clients)));
+        for group in strays {
+            let edge = Arc::clone(&edge);
+            tokio::spawn(async move { edge.runner.run(&group, Verb::Stop).await });
+        }
+        let mut kept = None;
         while let Some(message) = from_core.recv().await {
             match message {
                 ToEdge::Run { id, group, verb } => {
@@ -120,11 +132,15 @@ impl Edge {
                     });
                 }
                 ToEdge::Stopped => break,
+                ToEdge::Succeeded(held) => {
+                    kept = Some(held);
+                    break;
+                }
             }
         }
         tasks.shutdown().await;
         clients.lock().await.stop().await;
-        Ok(())
+        Ok(kept)
     }
 
     /// Time since the daemon started.
@@ -280,6 +296,10 @@ impl Edge {
             self.log.write(Level::Error, "Cannot catch signals; only the control socket is listened to.");
             return;
         };
+        // They were held back while the last run became this one.
+        if let Err(e) = SigSet::all().thread_unblock() {
+            self.log.write(Level::Error, &format!("Cannot let signals in: {e}"));
+        }
         let mut seen = (modified(&self.paths.ha_cf()), modified(&self.paths.authkeys()));
         loop {
             tokio::select! {
@@ -303,44 +323,40 @@ impl Edge {
         self.log.write(Level::Info, &format!("Debug level is {level} now."));
     }
 
-    /// SIGHUP: new keys are taken over at once; a new `ha.cf` only at the next start.
+    /// SIGHUP. A changed `ha.cf` is for a next run of the daemon, which takes this one's place without letting go of anything; new
+    /// keys alone are taken over at once. Files with errors change nothing.
     async fn reread(self: Arc<Self>, seen: &mut (Option<SystemTime>, Option<SystemTime>)) {
         let now = (modified(&self.paths.ha_cf()), modified(&self.paths.authkeys()));
         let (cf_changed, keys_changed) = (now.0 != seen.0, now.1 != seen.1);
         *seen = now;
-        if cf_changed {
-            self.log.write(
-                Level::Warn,
-                "ha.cf has changed. It is read at the next start of heartbeat only; the running configuration stays.",
-            );
-        }
-        if keys_changed {
-            self.log.write(Level::Info, "Rereading authentication file.");
-            let edge = Arc::clone(&self);
-            // Resolving names may take its time.
-            let loaded = tokio::task::spawn_blocking(move || {
-                let loaded = load(&edge.paths.config, &node_name(&edge.paths.config), &System::new());
-                let report = parts(&loaded.findings, &loaded.sources);
-                (loaded.settings, report)
-            });
-            match loaded.await {
-                Ok((Some(settings), _)) => {
-                    *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = secret(&settings.keys);
-                    self.tell_core(ToCore::Keys(settings.keys)).await;
-                }
-                Ok((None, report)) => {
-                    for part in report {
-                        if let Part::Log(severity, text) = part {
-                            self.log.write(super::level(severity), &text);
-                        }
-                    }
-                    self.log.write(Level::Error, "The files have errors: the keys in use stay.");
-                }
-                Err(e) => self.log.write(Level::Error, &format!("Cannot read the files again: {e}")),
-            }
-        }
         if !cf_changed && !keys_changed {
-            self.log.write(Level::Info, "Configuration unchanged.");
+            return self.log.write(Level::Info, "Configuration unchanged.");
+        }
+        if !cf_changed {
+            self.log.write(Level::Info, "Rereading authentication file.");
+        }
+        let edge = Arc::clone(&self);
+        // Resolving names may take its time.
+        let loaded = tokio::task::spawn_blocking(move || {
+            let loaded = load(&edge.paths.config, &node_name(&edge.paths.config), &System::new());
+            let report = parts(&loaded.findings, &loaded.sources);
+            (loaded.settings, report)
+        });
+        match loaded.await {
+            Ok((Some(_), _)) if cf_changed => self.tell_core(ToCore::Input(Input::Command(Command::Succeed))).await,
+            Ok((Some(settings), _)) => {
+                *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = secret(&settings.keys);
+                self.tell_core(ToCore::Keys(settings.keys)).await;
+            }
+            Ok((None, report)) => {
+                for part in report {
+                    if let Part::Log(severity, text) = part {
+                        self.log.write(super::level(severity), &text);
+                    }
+                }
+                self.log.write(Level::Error, "The files have errors: the running configuration stays.");
+            }
+            Err(e) => self.log.write(Level::Error, &format!("Cannot read the files again: {e}")),
         }
     }
 }

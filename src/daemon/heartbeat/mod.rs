@@ -8,6 +8,7 @@ mod fence;
 mod hooks;
 mod reboot;
 mod report;
+mod succession;
 mod watch;
 
 use std::fs;
@@ -32,10 +33,10 @@ use crate::agents::builtin::owned::Owned;
 use crate::agents::builtin::peers::Peers;
 use crate::agents::builtin::vip::Vips;
 use crate::agents::haresources::Runner;
-use crate::cluster::io::{Identity, Level, Mono};
+use crate::cluster::io::{Held, Identity, Level, Mono};
 use crate::config::diag::Severity;
 use crate::config::report::Part;
-use crate::config::settings::{Failback, GenerationFrom, Settings};
+use crate::config::settings::{Failback, GenerationFrom, Group, Settings};
 use crate::control::server::Server;
 use crate::log::Log;
 use crate::log::trace;
@@ -100,6 +101,8 @@ pub struct Mode {
     pub foreground: bool,
     /// No real-time priority, no locked memory (`-l`).
     pub no_realtime: bool,
+    /// Takes the place of a run that has left everything running (`-R`).
+    pub succeeds: bool,
     /// Added to the file's debug level.
     pub debug: u8,
 }
@@ -138,6 +141,9 @@ pub fn run(mut settings: Settings, report: &[Part], paths: Paths, mode: Mode, re
             if !mode.foreground {
                 log.write(Level::Error, &format!("{e:#}"));
             }
+            if mode.succeeds {
+                succession::let_go(&log);
+            }
             let _ = log.flush(LAST_LINES);
             return fail(ready, &e, status_of(&e));
         }
@@ -156,7 +162,10 @@ struct Daemon {
     server: Option<Server>,
     core: std::thread::JoinHandle<()>,
     log: Log,
-    _pid: PidFile,
+    /// Groups that the run before has left and that no file has any more.
+    strays: Vec<Group>,
+    mode: Mode,
+    pid: PidFile,
 }
 
 impl Daemon {
@@ -195,26 +204,35 @@ impl Daemon {
             environment.clone(),
             tell,
         ));
+        let (kept, strays) = succession::take_over(mode, &settings, &runner, &runtime, &log);
         let server = Server::bind(&crate::control::heartbeat_socket(&run_dir)).context("cannot open the control socket")?;
         drop(entered);
         let (to_core, from_edge) = mpsc::channel(TO_CORE);
         let (to_edge, from_core) = mpsc::channel(TO_EDGE);
-        let core = core_thread(&settings, &paths, &log, start, from_edge, to_edge)?;
+        let core = core_thread(&settings, &paths, &log, start, from_edge, to_edge, kept)?;
         let foreground = mode.foreground;
         let (log_too, secret) = (log.clone(), Mutex::new(edge::secret(&settings.keys)));
         let edge =
             Edge { settings, paths, log: log_too, to_core, events, vips, runner, hooks, environment, start, foreground, secret };
-        Ok(Self { runtime, edge, from_core, server: Some(server), core, log, _pid: pid })
+        Ok(Self { runtime, edge, from_core, server: Some(server), core, log, strays, mode, pid })
     }
 
     fn finish(self) -> u8 {
-        let Self { runtime, edge, from_core, server, core, log, _pid } = self;
-        let result = runtime.block_on(edge.run(from_core, server));
+        let Self { runtime, edge, from_core, server, core, log, strays, mode, pid } = self;
+        let (settings, runner) = (Arc::clone(&edge.settings), Arc::clone(&edge.runner));
+        let result = runtime.block_on(edge.run(from_core, server, strays));
         if core.join().is_err() {
             log.write(Level::Crit, "The heartbeat thread failed.");
         }
         let status = match result {
-            Ok(()) => 0,
+            Ok(Some(held)) => {
+                runtime.shutdown_timeout(Duration::from_secs(1));
+                let why = succession::begin(&settings, &runner, &held, mode, &log, pid);
+                log.write(Level::Crit, &format!("Cannot restart: {why:#}"));
+                let _ = log.flush(LAST_LINES);
+                return 1;
+            }
+            Ok(None) => 0,
             Err(e) => {
                 log.write(Level::Error, &format!("{e:#}"));
                 1
@@ -235,6 +253,7 @@ fn core_thread(
     start: Instant,
     from_edge: mpsc::Receiver<ToCore>,
     to_edge: mpsc::Sender<ToEdge>,
+    kept: Vec<Held>,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let (opened, wait) = std_mpsc::sync_channel::<anyhow::Result<()>>(1);
     let (settings, paths, log) = (Arc::clone(settings), paths.clone(), log.clone());
@@ -262,7 +281,7 @@ fn core_thread(
                 let _ = opened.send(Ok(()));
                 let dropped = Arc::new(AtomicU64::new(0));
                 let core = Core::new(settings, media, pinger, start, log, from_edge, to_edge, dropped);
-                runtime.block_on(core.run(identity));
+                runtime.block_on(core.run(identity, kept));
             }
             Err(e) => {
                 let _ = opened.send(Err(e));
