@@ -5,7 +5,7 @@ use lvs_ha::cli::ipvsadm::render::{self, Style};
 use lvs_ha::ipvs::model::{Command, DestEntry, Forward, ServiceEntry, ServiceFlags, ServiceKey, Table};
 use lvs_ha::ipvs::wire::attrs::{Attrs, attrs as walk};
 use lvs_ha::ipvs::wire::message::{Content, messages};
-use lvs_ha::ipvs::wire::{Reply, Request, decode, family_id};
+use lvs_ha::ipvs::wire::{Reply, Request, decode, family_id, sockopt};
 
 use super::names::Host;
 use crate::seeds;
@@ -16,6 +16,9 @@ pub fn answers() -> Vec<Vec<u8>> {
 
 /// A datagram of messages, as the socket gives it.
 pub fn datagram(bytes: &[u8]) {
+    // As what getsockopt left in a question: entries have a length, so there is no more of them than fits.
+    assert!(sockopt::dests(bytes).is_ok_and(|dests| dests.len() <= bytes.len() / 96));
+    assert!(sockopt::members(bytes).is_none() || bytes.len() >= 48);
     let mut seen = 0;
     let (mut service, mut dests): (Option<ServiceEntry>, Vec<DestEntry>) = (None, Vec::new());
     for message in messages(bytes) {
