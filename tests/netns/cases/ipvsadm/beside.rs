@@ -227,7 +227,7 @@ fn run(host: &Host, ipvsadm: &str, lines: &[String]) -> Result<Vec<String>, Fail
 
 /// Goes in: lines on one table that they fill, change and list. Must come out: no difference.
 pub(super) fn some(lab: &mut Lab) -> Result<(), Failure> {
-    differential(lab, 100)
+    differential(lab, 60)
 }
 
 /// The same, more of it.
