@@ -511,6 +511,11 @@ fn a_healed_partition_of_ours_is_sorted_out() {
             world.run(2 * SECOND);
             expect_order(&world);
             assert!((0..2).all(|m| world.is_awake(m)), "nobody restarts");
+            // Clients believe a group where it is no more: whoever keeps it says so at once, and again when the other is done.
+            for group in 0..2 {
+                let told: Vec<_> = world.announced.iter().filter(|(_, g)| *g == group).map(|(by, _)| *by).collect();
+                assert!((!both || told.contains(&group)) && told.iter().all(|by| *by == group), "{:?}", world.announced);
+            }
         }
     }
 }

@@ -296,7 +296,9 @@ impl Stage {
                 Output::Succeed { held } => format!("succeed {held:?}"),
                 Output::Exit => "exit".to_owned(),
                 Output::Restart { after } => format!("restart after {after:?}"),
-                Output::Ping(_) | Output::Event(_) | Output::Notify(_) | Output::Fence { .. } => continue,
+                Output::Ping(_) | Output::Event(_) | Output::Notify(_) | Output::Fence { .. } | Output::Announce { .. } => {
+                    continue;
+                }
             };
             self.said.push((self.now, line));
         }

@@ -174,6 +174,11 @@ pub enum Output {
         /// What.
         verb: Verb,
     },
+    /// Tell the neighbours once more that this group's addresses are here: another node had them too.
+    Announce {
+        /// Which group.
+        group: GroupId,
+    },
     /// Something worth a log line, a hook or a place in the status.
     Event(Event),
     /// A message for the scripts of `rc.d`: its text fields, the type (`t`) among them.
@@ -283,6 +288,8 @@ pub struct View {
     pub groups: Vec<GroupView>,
     /// `auto_failback`.
     pub failback: Failback,
+    /// How late this node came to its own timers, at most, in this run.
+    pub late: Duration,
 }
 
 /// A node in the status.

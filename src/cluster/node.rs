@@ -1,5 +1,7 @@
 //! The node: hands inputs to the parts, and the parts' news to each other.
 
+use std::time::Duration;
+
 use crate::cluster::dice::Dice;
 use crate::cluster::io::{Held, Identity, Input, Mono, NodeView, Now, Output, View};
 use crate::cluster::ipfail::Ipfail;
@@ -27,6 +29,8 @@ pub struct Node {
     reception: Reception,
     takeover: Takeover,
     ipfail: Ipfail,
+    /// How late a timer came at most.
+    late: Duration,
 }
 
 impl Node {
@@ -42,6 +46,7 @@ impl Node {
             reception: Reception::default(),
             takeover: Takeover::new(settings, now),
             ipfail: Ipfail::default(),
+            late: Duration::ZERO,
             settings: settings.clone(),
             dice,
         };
@@ -103,7 +108,9 @@ impl Node {
             return;
         }
         self.watch_itself(now);
-        if self.timers.next().is_some_and(|due| now.mono - due > self.settings.keepalive) {
+        let late = self.timers.next().map_or(Duration::ZERO, |due| now.mono - due);
+        self.late = self.late.max(late);
+        if late > self.settings.keepalive {
             let (cx, members, ..) = self.parts(now);
             members.forgive(&cx);
         }
@@ -186,6 +193,7 @@ impl Node {
             nodes,
             groups: self.takeover.group_views(&self.settings, &self.members),
             failback: self.settings.failback,
+            late: self.late,
         }
     }
 

@@ -15,19 +15,31 @@ const COUNT: u32 = 3;
 /// Time an answer has before the next question, or the end.
 const PATIENCE: Duration = Duration::from_millis(30);
 
+/// How long a first look takes: on a network that is not congested whoever has an address answers in less.
+const GLANCE: Duration = Duration::from_millis(10);
+
 /// The Ethernet address of a host that answers for `ip` on `interface`, if one does within a tenth of a second. Own
 /// addresses don't answer. An interface without an Ethernet address has nobody to ask.
 pub async fn who_has(interface: &Interface, ip: Ipv4Addr) -> io::Result<Option<Mac>> {
-    let interface = interface.clone();
-    tokio::task::spawn_blocking(move || ask(&interface, ip)).await.map_err(io::Error::other)?
+    ask(interface, ip, COUNT, PATIENCE).await
 }
 
-fn ask(interface: &Interface, ip: Ipv4Addr) -> io::Result<Option<Mac>> {
+/// The same with one question and a hundredth of a second: no answer means little.
+pub async fn glance(interface: &Interface, ip: Ipv4Addr) -> io::Result<Option<Mac>> {
+    ask(interface, ip, 1, GLANCE).await
+}
+
+async fn ask(interface: &Interface, ip: Ipv4Addr, count: u32, patience: Duration) -> io::Result<Option<Mac>> {
+    let interface = interface.clone();
+    tokio::task::spawn_blocking(move || ask_now(&interface, ip, count, patience)).await.map_err(io::Error::other)?
+}
+
+fn ask_now(interface: &Interface, ip: Ipv4Addr, count: u32, patience: Duration) -> io::Result<Option<Mac>> {
     let Some(mac) = interface.ethernet() else { return Ok(None) };
     let (mut sender, mut receiver) = channel(interface)?;
-    for _ in 0..COUNT {
+    for _ in 0..count {
         sender.send_to(&wire::arp_probe(mac, ip), None).unwrap_or(Ok(()))?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         while Instant::now() < until {
             match receiver.next() {
                 Ok(frame) => match wire::arp_answer(frame, ip) {

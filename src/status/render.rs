@@ -67,14 +67,16 @@ pub fn duration(seconds: f64) -> String {
 fn heartbeat(out: &mut String, cluster: &Cluster, look: Look) {
     let _ = writeln!(
         out,
-        "\nheartbeat {} on {}: {}, resources {}, auto_failback {}; pid {}, up {}",
+        "\nheartbeat {} on {}: {}, resources {}, auto_failback {}; pid {}, up {}{}",
         cluster.version,
         cluster.me,
         cluster.status,
         cluster.resources,
         cluster.auto_failback,
         cluster.pid,
-        duration(cluster.uptime)
+        duration(cluster.uptime),
+        // What is less than this nobody has to know.
+        if cluster.late < 0.05 { String::new() } else { format!(", its heartbeats up to {:.2} s late", cluster.late) }
     );
     let mut nodes = Table::new(2, &["NODE", "STATUS", ">SINCE", ">HEARD", "LINKS"]);
     for node in &cluster.nodes {

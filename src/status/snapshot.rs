@@ -30,6 +30,9 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// Resource groups in the file's order.
     pub groups: Vec<Group>,
+    /// How many seconds late the heartbeat thread came to its timers, at most.
+    #[serde(default)]
+    pub late: f64,
     /// `ha.cf` parameters and their values.
     pub parameters: Vec<(String, String)>,
     /// The last decisions, newest first.

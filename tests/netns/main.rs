@@ -10,6 +10,7 @@
 //! | `runner`, `cases` | the cases and how they are run side by side |
 //! | `bench` | measurements beside the originals, as ratios |
 //! | `demo`, `story`, `probe` | the demo, its table of promises, the client's clock |
+//! | `watch` | a pair's neighbours: who answers for an address, and when nobody does |
 //! | `shell` | a prompt on the hosts |
 //! | `httpd` | the web server of the hosts |
 
@@ -29,12 +30,13 @@ mod runner;
 mod shell;
 mod story;
 mod table;
+mod watch;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: netns test [FILTER] [--kernel any|ipvs] [--all] | demo | shell [HOST] | list | where
-       netns bench ipvs | bench ldirectord native|beside
-       netns httpd --dir DIR --port N | probe ADDRESS:PORT --seconds N | get URL | hold PORT";
+       netns bench heartbeat | bench ipvs | bench ldirectord native|beside
+       netns httpd --dir DIR --port N | probe ADDRESS:PORT --seconds N | watch ADDRESS... [--arp] | get URL | hold PORT";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Some((&"httpd", rest)) => httpd::command(rest),
         Some((&"probe", rest)) => probe::command(rest),
         Some((&"get", rest)) => probe::get_command(rest),
+        Some((&"watch", rest)) => watch::command(rest),
         Some((&"hold", rest)) => probe::hold_command(rest),
         Some((&"host-init", rest)) => init::outer(rest),
         Some((&"host-pid1", rest)) => init::pid1(rest),

@@ -125,6 +125,8 @@ pub(crate) struct World {
     pub(crate) trace: bool,
     /// Events logged, for tests that look for one.
     pub(crate) log: Vec<(u64, usize, Level, String)>,
+    /// Who announced which group once more.
+    pub(crate) announced: Vec<(usize, usize)>,
     machines: Vec<Machine>,
     queue: BinaryHeap<Due>,
     order: u64,
@@ -159,6 +161,7 @@ impl World {
             blind_until: 0,
             trace: false,
             log: Vec::new(),
+            announced: Vec::new(),
             machines: (0..nodes).map(machine).collect(),
             queue: BinaryHeap::new(),
             order: 0,
@@ -379,6 +382,7 @@ impl World {
             match output {
                 Output::Send(bytes) => self.send(on, &bytes),
                 Output::Ping(_) | Output::Notify(_) | Output::Fence { .. } => {}
+                Output::Announce { group } => self.announced.push((on, group.0)),
                 Output::Run { id, group, verb } => {
                     self.say(on, &format!("group {} {verb:?}", group.0));
                     let machine = &mut self.machines[on];

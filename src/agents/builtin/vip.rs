@@ -1,7 +1,7 @@
 //! The address resource: a bare address, `IPaddr` and `IPaddr2`.
 //!
-//! Start asks the network first, writes the record, adds the address and announces it; stop ends the announcement and
-//! removes it.
+//! Start asks the network first, writes the record, adds the address and announces it, and asks again, longer, for a stranger
+//! that was slow; stop ends the announcement and removes it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -14,7 +14,7 @@ use crate::agents::Tell;
 use crate::cluster::io::Level;
 use crate::config::haresources::{AddressArg, AddressArgError};
 use crate::config::settings::Resource;
-use crate::net::addr::{self, Addresses, Label, Wanted};
+use crate::net::addr::{self, Addresses, Interface, Label, Wanted};
 use crate::net::announce::{self, Burst};
 use crate::net::{Mac, probe};
 
@@ -81,32 +81,29 @@ impl Vips {
         self.leftovers.lock().await.remove(&wanted.ip);
         let place = self.addresses.place(wanted).await?;
         let interface = &place.interface;
-        if self.addresses.find(wanted.ip).await?.is_none()
-            && let IpAddr::V4(ip) = wanted.ip
-        {
-            let answer = probe::who_has(interface, ip).await.map_err(|source| Error::Probe { ip: wanted.ip, source })?;
-            match self.peers.judge(answer) {
-                Judgement::Free => {}
-                Judgement::Peer(peer) => (self.tell)(
-                    Level::Crit,
-                    &format!("Node {peer} still answers for {ip} on {}; taking it nevertheless.", interface.name),
-                ),
-                Judgement::Stranger(mac) => {
-                    return Err(Error::InUse { ip: wanted.ip, mac, interface: interface.name.clone() });
-                }
-            }
+        let free = match wanted.ip {
+            IpAddr::V4(ip) if self.addresses.find(wanted.ip).await?.is_none() => Some(ip),
+            _ => None,
+        };
+        let failed = |source| Error::Probe { ip: wanted.ip, source };
+        let mut told = false;
+        if let Some(ip) = free {
+            told = self.judge(interface, ip, probe::glance(interface, ip).await.map_err(failed)?, false)?;
         }
         self.owned.insert(wanted.ip, &interface.name)?;
         let broadcast = place.broadcast.map(|b| format!(" with broadcast address {b}")).unwrap_or_default();
         let text = format!("Adding inet address {}/{}{broadcast} to device {}", place.ip, place.prefix, interface.name);
         (self.tell)(Level::Info, &text);
         self.addresses.add(&place, &wanted.label).await?;
-        let (tell, ip) = (Arc::clone(&self.tell), wanted.ip);
-        let burst = announce::announce(interface, ip, move |e| {
-            tell(Level::Error, &format!("Cannot announce {ip} to the network: {e}"));
-        });
-        self.bursts.lock().unwrap_or_else(PoisonError::into_inner).insert(wanted.ip, burst);
+        self.burst(interface, wanted.ip);
         self.places().insert(wanted.ip, interface.name.clone());
+        // Clients have been served since; a stranger that was slow to answer is still found out.
+        if let Some(ip) = free
+            && let Err(e) = self.judge(interface, ip, probe::who_has(interface, ip).await.map_err(failed)?, told)
+        {
+            self.stop(wanted.ip).await?;
+            return Err(e);
+        }
         Ok(())
     }
 
@@ -122,16 +119,55 @@ impl Vips {
         Ok(())
     }
 
+    /// What follows from an answer for an address that is to be taken; tells of a peer unless it was told already.
+    fn judge(&self, interface: &Interface, ip: Ipv4Addr, answer: Option<Mac>, told: bool) -> Result<bool, Error> {
+        match self.peers.judge(answer) {
+            Judgement::Free => Ok(told),
+            Judgement::Peer(peer) => {
+                if !told {
+                    let text = format!("Node {peer} still answers for {ip} on {}; taking it nevertheless.", interface.name);
+                    (self.tell)(Level::Crit, &text);
+                }
+                Ok(true)
+            }
+            Judgement::Stranger(mac) => Err(Error::InUse { ip: IpAddr::V4(ip), mac, interface: interface.name.clone() }),
+        }
+    }
+
     /// Gives the address up; fine if it is not there.
     pub async fn stop(&self, ip: IpAddr) -> Result<(), Error> {
+        // In this order: `announce` looks at the one before it adds to the other.
+        self.places().remove(&ip);
         if let Some(burst) = self.bursts.lock().unwrap_or_else(PoisonError::into_inner).remove(&ip) {
             burst.stop();
         }
-        self.places().remove(&ip);
         self.leftovers.lock().await.remove(&ip);
         self.addresses.remove(ip).await?;
         self.owned.remove(ip)?;
         Ok(())
+    }
+
+    /// Announces those of these addresses that were started here as at their start.
+    pub async fn announce(&self, ips: &[IpAddr]) -> Result<(), Error> {
+        let interfaces = self.addresses.interfaces().await?;
+        let places = self.places();
+        for ip in ips {
+            if let Some(interface) = places.get(ip).and_then(|name| interfaces.iter().find(|i| i.name == *name)) {
+                self.burst(interface, *ip);
+            }
+        }
+        Ok(())
+    }
+
+    fn burst(&self, interface: &Interface, ip: IpAddr) {
+        let tell = Arc::clone(&self.tell);
+        let burst = announce::announce(interface, ip, move |e| {
+            tell(Level::Error, &format!("Cannot announce {ip} to the network: {e}"));
+        });
+        let before = self.bursts.lock().unwrap_or_else(PoisonError::into_inner).insert(ip, burst);
+        if let Some(before) = before {
+            before.stop();
+        }
     }
 
     /// Announces every address once more: a switch or a neighbour may have missed or forgotten it.

@@ -5,6 +5,7 @@
 //! (`lvsha_heal` in the own one) and gets it at once. Then both know of every group held twice, and of each the node that comes
 //! later in line lets go: the preferred node keeps its group.
 
+use crate::cluster::io::Output;
 use crate::cluster::membership::Members;
 use crate::cluster::takeover::sets::{self, Groups};
 use crate::cluster::takeover::{Phase, Takeover};
@@ -49,6 +50,7 @@ impl Takeover {
             // It has forgotten what was agreed with it.
             self.cancel_deal(cx, from);
             self.healing.insert(from);
+            self.announce(cx, |node, me| node == me);
             self.report(cx, None);
         }
     }
@@ -61,6 +63,7 @@ impl Takeover {
         let name = members.name(node).to_owned();
         cx.voice.warn(format!("Resources held here and by {name} are sorted out; each keeps those that prefer it."));
         self.healing.insert(node);
+        self.announce(cx, |node, me| node == me);
         self.ask_report_of = Some(name);
         self.report(cx, None);
         self.ask_report_of = None;
@@ -81,10 +84,23 @@ impl Takeover {
     }
 
     /// Nothing is held twice any more.
-    pub(super) fn end_healing(&mut self) {
-        let claimed = self.slots.claimed();
+    pub(super) fn end_healing(&mut self, cx: &mut Cx<'_>) {
+        let (claimed, before) = (self.slots.claimed(), self.healing.len());
         let others = &self.others;
         self.healing.retain(|n| others.get(*n).is_some_and(|o| !o.reported || !o.held.is_disjoint(&claimed)));
+        if self.healing.len() < before {
+            self.announce(cx, |_, _| true);
+        }
+    }
+
+    /// Clients may have found a group's addresses where the other node had them: they are told at once where those are that
+    /// prefer this node, and of all when the other has let go.
+    fn announce(&self, cx: &mut Cx<'_>, which: impl Fn(&str, &str) -> bool) {
+        for group in self.slots.claimed() {
+            if cx.settings.groups.get(group.0).is_some_and(|g| which(&g.node, &cx.settings.me)) {
+                cx.voice.put_out(Output::Announce { group });
+            }
+        }
     }
 
     /// Everybody who is there has just started and holds nothing: nobody is waited for.

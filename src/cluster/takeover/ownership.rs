@@ -155,7 +155,7 @@ impl Takeover {
                 released = true;
             }
         }
-        self.end_healing();
+        self.end_healing(cx);
         if released {
             self.withdraw(cx);
             self.report(cx, None);

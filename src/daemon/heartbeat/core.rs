@@ -63,6 +63,11 @@ pub(super) enum ToEdge {
         /// Its name.
         node: String,
     },
+    /// Announce a group's addresses once more.
+    Announce {
+        /// Which.
+        group: GroupId,
+    },
     /// A packet came from an address not seen before.
     Source(Ipv4Addr),
     /// Write the next generation and tell it.
@@ -200,6 +205,7 @@ impl Core {
                     // A hook is not worth a stall: beyond what the channel holds it is dropped.
                     let _ = self.to_edge.try_send(ToEdge::Notify(fields));
                 }
+                Output::Announce { group } => self.owe(ToEdge::Announce { group }),
                 Output::Fence { node } => self.owe(ToEdge::Fence { node }),
                 Output::Restart { after } => return Some(End::Restart(after)),
                 Output::Succeed { held } => return Some(End::Succeeded(held)),

@@ -17,7 +17,7 @@ use super::report::{Events, snapshot};
 use super::{Paths, clients, next_identity, reboot};
 use crate::agents::builtin::vip::Vips;
 use crate::agents::haresources::{Runner, addresses};
-use crate::cluster::io::{Command, Event, Held, Input, Level, Mono, Outcome, Subject, Verb, View};
+use crate::cluster::io::{Command, Event, GroupId, Held, Input, Level, Mono, Outcome, Subject, Verb, View};
 use crate::config::digest::{self, Digests};
 use crate::config::load::System;
 use crate::config::load::cluster::{load, node_name};
@@ -112,6 +112,10 @@ impl Edge {
                     edge.events.push(at, event);
                 }
                 ToEdge::Notify(fields) => edge.hooks.message(fields),
+                ToEdge::Announce { group } => {
+                    let edge = Arc::clone(&edge);
+                    tokio::spawn(async move { edge.announce_group(group).await });
+                }
                 ToEdge::Fence { node } => {
                     tokio::spawn(Arc::clone(&edge).fence(node));
                 }
@@ -146,6 +150,14 @@ impl Edge {
     /// Time since the daemon started.
     pub(super) fn now(&self) -> Mono {
         Mono(self.start.elapsed())
+    }
+
+    /// Announces a group's addresses that are here.
+    async fn announce_group(&self, group: GroupId) {
+        let Some(group) = self.settings.groups.get(group.0) else { return };
+        if let Err(e) = self.vips.announce(&addresses(&group.resources)).await {
+            self.log.write(Level::Error, &format!("Cannot announce the addresses again: {}", crate::errors::chain(&e)));
+        }
     }
 
     pub(super) async fn tell_core(&self, message: ToCore) {

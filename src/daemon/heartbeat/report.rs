@@ -81,6 +81,7 @@ pub(super) fn snapshot(settings: &Settings, view: View, events: &Events, now: Mo
         .to_owned(),
         nodes: view.nodes.into_iter().map(node).collect(),
         groups: settings.groups.iter().zip(view.groups).map(group).collect(),
+        late: view.late.as_secs_f64(),
         parameters: settings.parameters.clone(),
         events: events.list(now),
     }

@@ -2,23 +2,25 @@
 //! counts are the ratios: the machine may be emulated and is never idle.
 //!
 //! `ipvs` and `beside` (ldirectord, keepalived) need a kernel that has IPVS; `native` is the daemon as it is, on a kernel of the
-//! tests'. Each prints a table.
+//! tests'. `heartbeat` needs no IPVS. Each prints a table.
 
 mod beside;
 mod director;
+mod heartbeat;
 mod ipvs;
 mod native;
 
 use std::process::ExitCode;
 
-/// `netns bench ipvs`, `netns bench ldirectord native|beside`, and the daemon that `native` measures.
+/// `netns bench heartbeat`, `netns bench ipvs`, `netns bench ldirectord native|beside`, and the daemon that `native` measures.
 pub fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["ipvs"] => ipvs::run()?,
         ["ldirectord", "native"] => native::run()?,
         ["ldirectord", "beside"] => beside::run()?,
+        ["heartbeat"] => heartbeat::run()?,
         ["director", file] => return director::run(file),
-        _ => anyhow::bail!("bench: ipvs, ldirectord native, ldirectord beside"),
+        _ => anyhow::bail!("bench: heartbeat, ipvs, ldirectord native, ldirectord beside"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,8 +6,10 @@ mod clients;
 mod crash;
 mod files;
 mod lifecycle;
+mod load;
+mod migration;
 mod mixed;
-mod pair;
+pub mod pair;
 mod resources;
 mod sequences;
 mod stuck;
@@ -20,6 +22,8 @@ pub fn cases() -> Vec<Case> {
     [
         tutorials::CASES,
         sequences::CASES,
+        migration::CASES,
+        load::CASES,
         crash::CASES,
         mixed::CASES,
         lifecycle::CASES,

@@ -1,7 +1,7 @@
 //! The cases, one file an area. A new file adds its `CASES` here.
 
 mod harness;
-mod heartbeat;
+pub mod heartbeat;
 mod ipvsadm;
 mod ldirectord;
 mod resources;
