@@ -145,9 +145,7 @@ fn ldirectord(out: &mut String, director: &Director, look: Look) {
             table.line(virtual_line(service));
             for real in &service.reals {
                 table.row(real_row(real, ""));
-                if let Some(line) = bad_check(real) {
-                    table.line(line);
-                }
+                bad_check(real).into_iter().chain(leaves(real)).for_each(|line| table.line(line));
             }
             if let Some(fallback) = &service.fallback {
                 table.row(real_row(fallback, " fallback"));
@@ -179,16 +177,19 @@ fn real_row(real: &Real, what: &str) -> Vec<Cell> {
         Some(weight) => format!("{weight} ({})", real.weight),
         None => "-".into(),
     };
-    let tone = match real.state.as_str() {
-        "up" | "active" => Tone::Good,
-        "down" => Tone::Bad,
-        _ => Tone::Plain,
+    let tone = match (&real.held, real.state.as_str()) {
+        (Some(_), _) => Tone::Plain,
+        (None, "up" | "active") => Tone::Good,
+        (None, "down") => Tone::Bad,
+        (None, _) => Tone::Plain,
     };
+    // What the check says goes on being counted while somebody holds it out of service.
+    let state = real.held.as_ref().map_or_else(|| real.state.clone(), |held| format!("{held}, {}", real.state));
     vec![
         Cell::plain(&format!("  {}{what}", real.address)),
         Cell::plain(method),
         Cell::plain(&weight),
-        Cell::new(&real.state, tone),
+        Cell::new(&state, tone),
         Cell::plain(&duration(real.since)),
         Cell::plain(&real.active.to_string()),
         Cell::plain(&real.inactive.to_string()),
@@ -208,6 +209,12 @@ fn bad_check(real: &Real) -> Option<String> {
     let check = real.last_check.as_ref().filter(|c| !c.up)?;
     let row = if real.failures > 1 { format!("{} times in a row, ", real.failures) } else { String::new() };
     Some(clean(&format!("      {row}after {}: {}", duration(check.took), check.text)))
+}
+
+/// The line below a drained server that is to leave the table.
+fn leaves(real: &Real) -> Option<String> {
+    let left = real.deadline.filter(|_| real.held.is_some())?;
+    Some(format!("      leaves the table in {}", duration(left.max(0.0))))
 }
 
 fn events(out: &mut String, events: &[Event], look: Look) {

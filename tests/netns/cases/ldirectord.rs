@@ -4,6 +4,7 @@ mod alerts;
 mod connections;
 mod crash;
 mod hanging;
+mod held;
 mod refusals;
 mod reload;
 mod replay;
@@ -24,13 +25,19 @@ pub const CASES: &[Case] = &[
     Case::new("ldirectord/recorded cases: all the others", Kernel::Ipvs, replay::rest).long().originals(),
     Case::new("ldirectord/the original's refusals, replayed", Kernel::Any, replay::without_table),
     Case::new("ldirectord/killed while it starts", Kernel::Ipvs, crash::starting).originals(),
+    Case::new("ldirectord/killed while it starts, often", Kernel::Ipvs, crash::starting_often).long().originals(),
     Case::new("ldirectord/killed while it runs", Kernel::Ipvs, crash::running).originals(),
+    Case::new("ldirectord/killed while it runs, often", Kernel::Ipvs, crash::running_often).long().originals(),
     Case::new("ldirectord/killed while it reloads", Kernel::Ipvs, crash::reloading).originals(),
+    Case::new("ldirectord/killed while it reloads, often", Kernel::Ipvs, crash::reloading_often).long().originals(),
     Case::new("ldirectord/killed while it stops", Kernel::Ipvs, crash::stopping).originals(),
+    Case::new("ldirectord/killed while it stops, often", Kernel::Ipvs, crash::stopping_often).long().originals(),
     Case::new("ldirectord/connections outlive its restart", Kernel::Ipvs, connections::outlive_a_restart),
     Case::new("ldirectord/a broken file on reload changes nothing", Kernel::Ipvs, reload::broken).originals(),
     Case::new("ldirectord/servers that hang delay no other", Kernel::Ipvs, hanging::delays_no_other).originals(),
     Case::new("ldirectord/a dead server is told of on every way", Kernel::Ipvs, alerts::are_sent).originals(),
+    Case::new("ldirectord/drained, in maintenance, settings lent", Kernel::Ipvs, held::by_command).originals(),
+    Case::new("ldirectord/slow start, agent, children", Kernel::Ipvs, held::slow_start_agent_and_children).originals(),
     Case::new("ldirectord/without permission on the table", Kernel::Ipvs, refusals::no_permission).originals(),
     Case::new("ldirectord/a broken line stops the start", Kernel::Any, refusals::broken_line),
     Case::new("ldirectord/a missing file", Kernel::Any, refusals::missing_file),

@@ -9,8 +9,9 @@ use crate::host::Host;
 use crate::lab::Lab;
 use crate::runner::Failure;
 
-/// Kills of each kind.
+/// Kills of each kind, in every run and with `--all`: 20 and 200 in all.
 const MOMENTS: u32 = 5;
+const MANY: u32 = 50;
 
 /// What somebody else put into the table.
 const FOREIGN: &[&str] = &[
@@ -80,22 +81,38 @@ enum During {
 }
 
 pub fn starting(lab: &mut Lab) -> Result<(), Failure> {
-    killed(lab, During::Start, 0x51a7)
+    killed(lab, During::Start, 0x51a7, MOMENTS)
+}
+
+pub fn starting_often(lab: &mut Lab) -> Result<(), Failure> {
+    killed(lab, During::Start, 0x51a7 + 1, MANY)
 }
 
 pub fn running(lab: &mut Lab) -> Result<(), Failure> {
-    killed(lab, During::Run, 0x0d1e)
+    killed(lab, During::Run, 0x0d1e, MOMENTS)
+}
+
+pub fn running_often(lab: &mut Lab) -> Result<(), Failure> {
+    killed(lab, During::Run, 0x0d1e + 1, MANY)
 }
 
 pub fn reloading(lab: &mut Lab) -> Result<(), Failure> {
-    killed(lab, During::Reload, 0x4e10)
+    killed(lab, During::Reload, 0x4e10, MOMENTS)
+}
+
+pub fn reloading_often(lab: &mut Lab) -> Result<(), Failure> {
+    killed(lab, During::Reload, 0x4e10 + 1, MANY)
 }
 
 pub fn stopping(lab: &mut Lab) -> Result<(), Failure> {
-    killed(lab, During::Stop, 0x57b9)
+    killed(lab, During::Stop, 0x57b9, MOMENTS)
 }
 
-fn killed(lab: &mut Lab, during: During, seed: u64) -> Result<(), Failure> {
+pub fn stopping_often(lab: &mut Lab) -> Result<(), Failure> {
+    killed(lab, During::Stop, 0x57b9 + 1, MANY)
+}
+
+fn killed(lab: &mut Lab, during: During, seed: u64, moments: u32) -> Result<(), Failure> {
     let host = director(lab)?;
     let _servers = [server(host, 8001)?, server(host, 8002)?];
     for line in FOREIGN {
@@ -116,7 +133,7 @@ fn killed(lab: &mut Lab, during: During, seed: u64) -> Result<(), Failure> {
     }
     let mut random = Random::new(seed);
     let mut hits = 0;
-    for round in 0..MOMENTS {
+    for round in 0..moments {
         let (old, new) = (usize::from(round % 2 == 1), usize::from(round % 2 == 0));
         let command = match during {
             During::Start => {
@@ -131,7 +148,7 @@ fn killed(lab: &mut Lab, during: During, seed: u64) -> Result<(), Failure> {
             }
             During::Stop => "ldirectord www.cf stop",
         };
-        let moment = length.as_secs_f64() * (f64::from(round) + random.fraction()) / f64::from(MOMENTS);
+        let moment = length.as_secs_f64() * (f64::from(round) + random.fraction()) / f64::from(moments);
         let told = format!("seed {seed:#x}, round {round}, killed {moment:.3} s after `{command}`");
         // By the number that is known already: looking for the process takes longer than a stop.
         let kill = format!(
