@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lettre::address::{Address, Envelope};
-use lettre::message::{Mailbox, header};
+use lettre::message::{Body, Mailbox, header};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use tokio::process::Command;
@@ -232,7 +232,7 @@ async fn deliver(host: &str, mail: &Mail, subject: &str, text: String) -> Result
         to.push(address);
     }
     let envelope = Envelope::new(Some(own.clone()), to.clone()).map_err(|e| e.to_string())?;
-    let message = builder.message_id(None).envelope(envelope).body(text).map_err(|e| e.to_string())?;
+    let message = builder.message_id(None).envelope(envelope).body(body(text)).map_err(|e| e.to_string())?;
     let Some(smtp) = &mail.smtp else {
         let mut command = Command::new(mailer());
         command.args(["-i", "-f", own.as_ref(), "--"]).args(to.iter().map(AsRef::<str>::as_ref));
@@ -248,6 +248,16 @@ async fn deliver(host: &str, mail: &Mail, subject: &str, text: String) -> Result
         Ok(sent) => sent.map(drop).map_err(|e| crate::errors::chain(&e)),
         Err(_) => Err(format!("{smtp}: no answer within {} s", SENDING.as_secs())),
     }
+}
+
+/// The text as it is, as the original has it, so that it can be searched: the library would encode lines above 76 characters.
+/// What a mail must not have is encoded all the same.
+fn body(text: String) -> Body {
+    if text.is_ascii() && !text.contains('\0') && text.lines().all(|line| line.len() < 998) {
+        let lines: String = text.lines().map(|line| format!("{line}\r\n")).collect();
+        return Body::dangerous_pre_encoded(lines.into_bytes(), header::ContentTransferEncoding::SevenBit);
+    }
+    Body::new(text)
 }
 
 /// Where mailers are.
@@ -301,5 +311,18 @@ async fn run(office: Office, line: String, mut alerts: mpsc::Receiver<Alert>) {
             Ok(()) => failure = None,
             Err(why) => office.failed(&mut failure, format!("hook {line}: {why}")).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_lines_are_mailed_as_they_are() {
+        let line = format!("Log-Message: {}\n", "x".repeat(200));
+        assert_eq!(body(line.clone()).as_ref(), line.replace('\n', "\r\n").as_bytes());
+        assert!(!body(format!("{line}\u{e4}\n")).as_ref().contains(&0xc3));
+        assert!(body("x".repeat(2000)).as_ref().split(|b| *b == b'\n').all(|l| l.len() < 998));
     }
 }
