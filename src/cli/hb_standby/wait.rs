@@ -7,12 +7,14 @@ use super::super::print;
 use crate::cluster::io::Set;
 use crate::control::proto::{Request, Response};
 use crate::control::{client, heartbeat_socket, run_dir};
-use crate::status::snapshot::{Cluster, Group};
+use crate::status::snapshot::{Cluster, Event, Group};
 
 /// Between two questions.
 const STEP: Duration = Duration::from_millis(200);
 /// A request that nobody has answered by then is given up by heartbeat.
 const REFUSED: Duration = Duration::from_secs(12);
+/// From the request to the first question.
+const ASKED: Duration = Duration::from_secs(1);
 
 /// Waits until this node holds none of the set's groups and nothing is in motion.
 pub(super) fn given_away(set: Set) -> ExitCode {
@@ -32,7 +34,9 @@ pub(super) fn given_away(set: Set) -> ExitCode {
         }
         if at_rest && start.elapsed() > REFUSED {
             print(&owners(&cluster));
-            let why = cluster.events.iter().find(|e| e.level == "WARN" || e.level == "ERROR" || e.level == "CRIT");
+            let grave = |e: &&Event| e.level == "WARN" || e.level == "ERROR" || e.level == "CRIT";
+            let since = start.elapsed().as_secs_f64() + ASKED.as_secs_f64();
+            let why = cluster.events.iter().filter(|e| e.ago <= since).find(grave);
             let why = why.map_or("heartbeat says no reason", |e| e.text.as_str());
             eprintln!("hb_standby: not done: {why}");
             return ExitCode::FAILURE;

@@ -1,17 +1,20 @@
 //! Scripts of third parties and the commands they call, beside the originals': the same words in, the same out.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 
-use super::pair::{Pair, Setup, VIP_A, VIP_B, ask, log_lines};
+use super::pair::{PATIENCE, Pair, Setup, VIP_A, VIP_B, ask, log_lines};
 use super::resources::{groups, succeeds};
 use crate::host::{Host, originals};
-use crate::lab::Lab;
+use crate::lab::{Lab, wait_for};
 use crate::runner::{Case, Failure, Kernel};
 use crate::table::Product;
 
 pub const CASES: &[Case] = &[
     Case::new("heartbeat/drbddisk of drbd-utils runs as under the original", Kernel::Any, drbddisk).originals().slow(),
     Case::new("heartbeat/a systemd unit is the last resort", Kernel::Any, unit).slow(),
+    Case::new("heartbeat/hb_addnode and hb_delnode reach the original", Kernel::Any, nodes).originals().slow(),
     Case::new("heartbeat/ResourceManager answers as the original's", Kernel::Any, resource_manager).originals().slow(),
 ];
 
@@ -145,4 +148,23 @@ fn resource_manager(lab: &mut Lab) -> Result<(), Failure> {
         ensure!((&ours.out, &ours.err, ours.code) == (&theirs.out, &theirs.err, theirs.code), "{command}: {ours:?} {theirs:?}");
     }
     Ok(())
+}
+
+fn nodes(lab: &mut Lab) -> Result<(), Failure> {
+    let pair = Pair::build(lab, &Setup { products: [Product::LvsHa, Product::Originals], ..Setup::default() })?;
+    pair.start()?;
+    let known = |wanted: bool| {
+        wait_for("the original's list of nodes", PATIENCE, || {
+            let seen = pair.beta.run("cl_status listnodes")?.text();
+            std::thread::sleep(Duration::from_millis(200));
+            Ok(if seen.lines().any(|l| l == "gamma") == wanted { Ok(()) } else { Err(seen) })
+        })
+    };
+    ask(pair.alpha, "hb_addnode gamma")?;
+    known(true)?;
+    // It deletes only what is dead.
+    succeeds(pair.beta, "cl_status nodestatus gamma | grep -qx dead")?;
+    ask(pair.alpha, "hb_delnode gamma")?;
+    known(false)?;
+    pair.one_owner_at_a_time()
 }
