@@ -7,6 +7,7 @@ mod crash;
 mod files;
 mod lifecycle;
 mod load;
+mod media;
 mod migration;
 mod mixed;
 pub mod pair;
@@ -23,6 +24,7 @@ pub fn cases() -> Vec<Case> {
         tutorials::CASES,
         sequences::CASES,
         migration::CASES,
+        media::CASES,
         load::CASES,
         crash::CASES,
         mixed::CASES,
