@@ -298,6 +298,21 @@ fn a_broken_group_waits_for_a_node_that_can_take_it() {
     assert_eq!(moves, 2, "told once each");
 }
 
+#[test]
+fn a_partition_is_not_handed_on_to_a_next_run() {
+    for (plain, failback) in [(true, Failback::On), (true, Failback::Legacy), (false, Failback::On), (false, Failback::Off)] {
+        let mut world = if plain { plain_pair(34, failback) } else { pair(34, failback) };
+        // One takes over from the other, which has noticed nothing.
+        world.set_cut(0, 1, true);
+        world.run(3 * SECOND);
+        world.set_cut(0, 1, false);
+        world.run(300_000);
+        world.command(1, Command::Succeed);
+        world.run(60 * SECOND);
+        expect_order(&world);
+    }
+}
+
 /// The next run of a node holds what the last one held; nothing is stopped, started or taken over.
 #[test]
 fn a_next_run_keeps_what_it_finds() {

@@ -500,7 +500,13 @@ impl Takeover {
     /// Begins to give up everything.
     fn leave(&mut self, cx: &mut Cx<'_>, after: After) {
         if after == After::Successor {
-            return self.make_way(cx);
+            return match (cx.timers.due(Timer::Partition), self.healing.is_empty()) {
+                // What is held twice is not handed on: everything is given up, as the partition demands.
+                (Some(_), _) => self.leave(cx, After::Restart),
+                (None, true) => self.make_way(cx),
+                // Asked again as soon as it is sorted out.
+                (None, false) => {}
+            };
         }
         self.phase = Phase::Leaving(after, false);
         self.pending = None;

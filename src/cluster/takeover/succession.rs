@@ -10,6 +10,9 @@ use crate::cluster::voice::Cx;
 /// The others wait so much longer for a next run.
 const SUCCESSION: Duration = Duration::from_secs(30);
 
+/// Times that this is said.
+const TIMES: usize = 4;
+
 impl Takeover {
     /// What the run before has left running.
     pub(in crate::cluster) fn keep(&mut self, held: &[Held]) {
@@ -23,8 +26,10 @@ impl Takeover {
         let status = if self.phase == Phase::Waiting { Status::Up } else { Status::Active };
         (self.phase, self.pending) = (Phase::Gone, None);
         cx.timers.clear_all();
-        let message = status_message(cx.settings, status, cx.settings.deadtime + SUCCESSION);
-        cx.say(message);
+        // Who does not hear it takes over in the middle: nobody is left to say a lost packet again.
+        for _ in 0..TIMES {
+            cx.say(status_message(cx.settings, status, cx.settings.deadtime + SUCCESSION));
+        }
         let claimed = self.slots.iter().filter(|(_, s)| s.claimed);
         let held = claimed.map(|(group, s)| Held { group, on_loan: s.on_loan }).collect();
         cx.voice.put_out(Output::Succeed { held });
