@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(30);
 const GLANCE: Duration = Duration::from_millis(10);
 
 /// The Ethernet address of a host that answers for `ip` on `interface`, if one does within a tenth of a second. Own
-/// addresses don't answer. An interface without an Ethernet address has nobody to ask.
+/// addresses don't answer, through whichever interface. An interface without an Ethernet address has nobody to ask.
 pub async fn who_has(interface: &Interface, ip: Ipv4Addr) -> io::Result<Option<Mac>> {
     ask(interface, ip, COUNT, PATIENCE).await
 }
@@ -36,6 +36,8 @@ async fn ask(interface: &Interface, ip: Ipv4Addr, count: u32, patience: Duration
 
 fn ask_now(interface: &Interface, ip: Ipv4Addr, count: u32, patience: Duration) -> io::Result<Option<Mac>> {
     let Some(mac) = interface.ethernet() else { return Ok(None) };
+    // A host with two interfaces on one network answers itself, through the other one.
+    let own: Vec<Mac> = datalink::interfaces().iter().filter_map(|i| i.mac).map(|mac| Mac(mac.octets())).collect();
     let (mut sender, mut receiver) = channel(interface)?;
     for _ in 0..count {
         sender.send_to(&wire::arp_probe(mac, ip), None).unwrap_or(Ok(()))?;
@@ -43,7 +45,7 @@ fn ask_now(interface: &Interface, ip: Ipv4Addr, count: u32, patience: Duration) 
         while Instant::now() < until {
             match receiver.next() {
                 Ok(frame) => match wire::arp_answer(frame, ip) {
-                    Some(other) if other != mac => return Ok(Some(other)),
+                    Some(other) if !own.contains(&other) => return Ok(Some(other)),
                     _ => {}
                 },
                 Err(e) if matches!(e.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {}

@@ -3,6 +3,7 @@
 use anyhow::ensure;
 
 use super::pair::{HEARTBEAT, Pair, Setup, ask, clean_log, log_lines, resources};
+use super::resources::succeeds;
 use crate::lab::Lab;
 use crate::runner::{Case, Failure, Kernel};
 
@@ -67,6 +68,8 @@ fn partition(lab: &mut Lab) -> Result<(), Failure> {
     pair.beta.cable("eth0", true)?;
     pair.owned("alpha", "beta")?;
     for host in pair.both() {
+        // The log may be a moment behind.
+        succeeds(host, "grep -q 'returning after partition' /var/log/ha-log")?;
         let told = log_lines(host, "returning after partition")?;
         ensure!(told.len() == 1, "{}: {told:?}", host.name());
     }
