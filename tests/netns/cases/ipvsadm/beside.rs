@@ -263,6 +263,6 @@ fn differential(lab: &mut Lab, count: usize) -> Result<(), Failure> {
         }
         done += original.iter().filter(|block| block.contains("status 0")).count();
     }
-    ensure!(done > count / 8, "only {done} lines did anything");
+    ensure!(done > count / 10, "only {done} lines did anything");
     Ok(())
 }
