@@ -22,7 +22,7 @@ pub fn get_command(words: &[&str]) -> anyhow::Result<ExitCode> {
     let rest = url.strip_prefix("http://").context("get: only http")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-    print!("{}", get(host.parse()?, &format!("/{path}"), Duration::from_secs(5))?);
+    print!("{}", get(host.parse()?, &format!("/{path}"), Duration::from_secs(20))?);
     Ok(ExitCode::SUCCESS)
 }
 
