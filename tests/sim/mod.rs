@@ -1,6 +1,8 @@
 //! A world of two to five machines for the cluster core: one queue of events, a network with faults, resource groups that
 //! take time, and the rules that must always hold. Everything follows from the seed.
 
+pub(crate) mod life;
+
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
