@@ -147,14 +147,11 @@ impl Instance {
                 self.exit(&log, 1)
             }
             (Command::Status, Some(pid)) => {
-                let (log, text) = (self.log(), format!("ldirectord for {file} is running with pid: {pid}"));
-                eprintln!("{text}");
-                log.line(&invoked);
-                log.line(&text);
+                // Not in the log: heartbeat asks every few seconds, and that all is as it was is no news.
+                eprintln!("ldirectord for {file} is running with pid: {pid}");
                 if let Ok(loaded) = config::load(&self.file) {
                     daemon::children_status(&loaded.plan.globals.execute);
                 }
-                log.line("Exiting from ldirectord status");
                 ExitCode::SUCCESS
             }
             (Command::Status, None) => {
