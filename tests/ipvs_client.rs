@@ -15,10 +15,10 @@ use lvs_ha::ipvs::model::{
     SyncRole, Table, TableService, Timeouts, Tunnel,
 };
 use lvs_ha::ipvs::model::{Family, Granularity};
-use lvs_ha::ipvs::transport::Transport as _;
-use lvs_ha::ipvs::wire::Request;
+use lvs_ha::ipvs::transport::Transport;
 use lvs_ha::ipvs::wire::constants::{cmd, nlmsg};
 use lvs_ha::ipvs::wire::message::{Content, Head, messages, push};
+use lvs_ha::ipvs::wire::{Request, sockopt};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -52,6 +52,61 @@ fn filled(dests: u16) -> Kernel {
 
 fn table(kernel: &Kernel) -> Table {
     client(kernel).dump().unwrap().into_iter().collect()
+}
+
+/// A kernel that has the older interface too: for every service it tells of `members` real servers and lists these.
+struct Older {
+    socket: Socket,
+    members: u32,
+    dests: Vec<(u8, u32)>,
+}
+
+impl Transport for Older {
+    fn another(&self) -> std::io::Result<Self> {
+        Ok(Self { socket: self.socket.another()?, members: self.members, dests: self.dests.clone() })
+    }
+
+    fn send(&mut self, datagram: &[u8]) -> std::io::Result<()> {
+        self.socket.send(datagram)
+    }
+
+    fn receive(&mut self, buffer: &mut Vec<u8>) -> std::io::Result<usize> {
+        self.socket.receive(buffer)
+    }
+
+    fn get_option(&mut self, option: i32, data: &mut [u8]) -> std::io::Result<()> {
+        if option == sockopt::GET_SERVICE {
+            data[44..48].copy_from_slice(&self.members.to_ne_bytes());
+            return Ok(());
+        }
+        for (slot, (last, forward)) in data[24..].chunks_exact_mut(96).zip(&self.dests) {
+            slot.fill(0);
+            slot[..6].copy_from_slice(&[10, 9, 7, *last, 0, 80]);
+            slot[8..12].copy_from_slice(&forward.to_ne_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// What a client that needs no counters lists for a service of 200 real servers.
+fn uncounted(members: u32, dests: &[(u8, u32)]) -> Vec<DestKey> {
+    let older = Older { socket: filled(200).socket(), members, dests: dests.to_vec() };
+    let listed = Client::over(older).unwrap().dump_uncounted().unwrap();
+    listed[0].dests.iter().map(|entry| entry.dest.key).collect()
+}
+
+#[test]
+fn real_servers_are_read_in_one_piece_where_that_tells_all() {
+    let whole: Vec<String> = uncounted(2, &[(1, 0), (2, 3)]).iter().map(ToString::to_string).collect();
+    assert_eq!(whole, ["10.9.7.1:80", "10.9.7.2:80"]);
+    assert!(uncounted(0, &[]).is_empty(), "a service without real servers is there all the same");
+    for (members, dests, why) in [
+        (3, &[(1, 0), (2, 0)][..], "one of the other family was left out"),
+        (1, &[(1, 0), (2, 0)][..], "one came in between"),
+        (2, &[(1, 0), (2, 2)][..], "a tunnel"),
+    ] {
+        assert_eq!(uncounted(members, dests).len(), 200, "{why}");
+    }
 }
 
 /// 134 requests that a real kernel answered, most of them wrong ones, each in the state left by those before.

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::ensure;
 use lvs_ha::ipvs::client::{Client, Netlink};
+use lvs_ha::ipvs::transport::Transport as _;
+use lvs_ha::ipvs::wire::sockopt;
 
 use crate::host::{executable, root};
 use crate::lab::Lab;
@@ -42,9 +44,28 @@ pub(super) fn elsewhere(lab: &mut Lab) -> Result<(), Failure> {
     let there = Client::over(Netlink::open_in(Path::new(&namespace))?)?.dump()?;
     ensure!(there.len() == 1, "the host's table has {} services", there.len());
     ensure!(mine()? == before, "the caller is in another namespace than before");
+    host.run(
+        "ipvsadm -a -t 172.25.60.200:80 -r 172.25.60.12:80 -g -w 5 && ipvsadm -a -t 172.25.60.200:80 -r 172.25.60.13:80 -g",
+    )?
+    .ok()?;
+    one_piece(Netlink::open_in(Path::new(&namespace))?, Client::over(Netlink::open_in(Path::new(&namespace))?)?)?;
     let here = Client::open()?.dump()?;
     ensure!(here.is_empty(), "the caller's own table has {} services", here.len());
     let missing = Netlink::open_in(Path::new("/proc/0/ns/net")).err().map(|e| e.to_string()).unwrap_or_default();
     ensure!(missing.contains("/proc/0/ns/net"), "a namespace that is not there: {missing:?}");
+    Ok(())
+}
+
+/// The older interface of this kernel has the layout that we read, and tells what netlink tells.
+fn one_piece(mut kernel: Netlink, mut client: Client) -> Result<(), Failure> {
+    let [entry] = &client.dump()?[..] else { anyhow::bail!("one service was made") };
+    let key = entry.service.key;
+    let mut answer = sockopt::service(&key).unwrap_or_default();
+    kernel.get_option(sockopt::GET_SERVICE, &mut answer)?;
+    ensure!(sockopt::members(&answer) == Some(2), "real servers: {:?}", sockopt::members(&answer));
+    let mut answer = sockopt::dests_question(&key, 3).unwrap_or_default();
+    kernel.get_option(sockopt::GET_DESTS, &mut answer)?;
+    let read = sockopt::dests(&answer)?;
+    ensure!(read == entry.dests, "{read:?} instead of {:?}", entry.dests);
     Ok(())
 }
